@@ -1,0 +1,6 @@
+//! The middlebox: reads, decides, forwards, intercepts or blocks.
+
+pub mod decide;
+pub mod fingerprint;
+pub mod hello;
+pub mod sniff;

@@ -1,0 +1,1 @@
+//! What the box does with a connection: a pure function.

@@ -1,0 +1,1 @@
+//! A stream that first returns bytes already read.

@@ -1,0 +1,1 @@
+//! The lab's resolvers: DNS over UDP and TCP.

@@ -1,0 +1,1 @@
+//! The sealed network: namespaces, links, routes, mounts.

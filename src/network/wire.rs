@@ -1,0 +1,1 @@
+//! The wire: packets of diverted ports pass here.

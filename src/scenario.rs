@@ -1,0 +1,19 @@
+//! The scenario language: what a scenario file says ([`Scenario`]) and what runs ([`Plan`]).
+//!
+//! [`Scenario`] is the TOML as written, with the place of each value kept for error messages. [`Plan`] is what the lab
+//! runs: everything resolved, every default filled in. The conversion from one to the other is the only validator.
+//! The words used by every other room (vantage, trust, verdict, action) live here too. This room imports no other.
+
+mod clock;
+pub mod plan;
+pub mod words;
+
+pub use clock::Clock;
+pub use plan::{
+    Authority, Cert, Chance, Check, CheckClient, Detector, Expect, Matcher, Network, Notice, Origin, Phase, Plan, Rule, Says,
+    Schedule, Serve, Service, Site, World,
+};
+pub use words::{
+    Action, Direction, DnsTrick, First, OriginTrust, Place, Policing, ResetTo, Transport, Trust, UpstreamFault, Vantage,
+    VerdictKind,
+};

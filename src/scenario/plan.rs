@@ -1,0 +1,387 @@
+//! The plan: a scenario with everything resolved. What the lab runs, and all that it needs to know.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::words::{Action, Direction, First, OriginTrust, Place, Transport, Trust, UpstreamFault, Vantage, VerdictKind};
+
+/// A scenario, resolved.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Short name: the file name without its ending.
+    pub name: String,
+    /// Title.
+    pub title: String,
+    /// What it claims, in prose.
+    pub about: String,
+    /// Where its facts come from.
+    pub sources: Vec<String>,
+    /// The file that it was read from, for messages.
+    pub file: PathBuf,
+    /// The interception authority; none if no rule intercepts.
+    pub authority: Option<Authority>,
+    /// The genuine Internet.
+    pub world: World,
+    /// How the network is laid out.
+    pub network: Network,
+    /// The scenario's clock at the start.
+    pub clock: OffsetDateTime,
+    /// The seed of every coin.
+    pub seed: u64,
+    /// The campaign. Never empty: a scenario without phases gets one named `always` with the top-level rules.
+    pub phases: Vec<Phase>,
+    /// What is run and expected.
+    pub checks: Vec<Check>,
+}
+
+/// The interception authority.
+#[derive(Clone, Debug)]
+pub struct Authority {
+    /// Name of the profile in `certs/`.
+    pub profile: String,
+    /// Byte-for-byte fidelity: no name constraints, no lab comment. Sealed network only.
+    pub exact: bool,
+    /// What the box does when the origin's certificate is bad.
+    pub upstream_fault: UpstreamFault,
+}
+
+/// How the network is laid out. Sealed network only; the proxy network ignores it and says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Router hops between a client and the box.
+    pub hops_inside: u8,
+    /// Router hops between the box and the origins.
+    pub hops_outside: u8,
+    /// What the box's matcher sees.
+    pub first: First,
+    /// IPv6 too.
+    pub ipv6: bool,
+}
+
+/// The genuine Internet of the lab.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    /// The sites, mail and chat servers.
+    pub sites: Vec<Site>,
+    /// Address of the ISP's resolver, inside the country.
+    pub isp_resolver: Vec<IpAddr>,
+}
+
+/// A host of the world: some names, some addresses, some services.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Its DNS names, the first one being what reports call it. `*.example.test` is allowed.
+    pub names: Vec<String>,
+    /// Its addresses. At least one.
+    pub addresses: Vec<IpAddr>,
+    /// Autonomous system, for rules and pictures.
+    pub asn: Option<u32>,
+    /// In the country or abroad.
+    pub place: Place,
+    /// What it serves.
+    pub services: Vec<Service>,
+    /// Its certificate.
+    pub cert: Cert,
+}
+
+impl Site {
+    /// True if `name` is one of its names (case does not matter; `*` stands for one label).
+    pub fn is_named(&self, name: &str) -> bool {
+        self.names.iter().any(|own| {
+            own.eq_ignore_ascii_case(name)
+                || own.strip_prefix("*.").is_some_and(|parent| {
+                    name.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && rest.eq_ignore_ascii_case(parent))
+                })
+        })
+    }
+}
+
+/// One service of a site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Port.
+    pub port: u16,
+    /// What is served there.
+    pub serve: Serve,
+}
+
+/// What is served on a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Serve {
+    /// HTTPS (h1 and h2), pages from a folder.
+    Https {
+        /// Folder under `lab/sites`, or a built-in page if none.
+        pages: Option<PathBuf>,
+        /// Offered protocols, in order: `h2`, `http/1.1`.
+        alpn: Vec<String>,
+        /// Strict-Transport-Security is sent.
+        hsts: bool,
+    },
+    /// Plain HTTP, pages from a folder; or a redirect to https.
+    Http {
+        /// Folder under `lab/sites`.
+        pages: Option<PathBuf>,
+        /// Redirect everything to `https://`.
+        to_https: bool,
+    },
+    /// A program that is started with the world. `{cert}`, `{key}`, `{chain}`, `{port}`, `{dir}` are filled in.
+    Exec {
+        /// Program and arguments.
+        argv: Vec<String>,
+        /// How long it may take to listen.
+        ready_within: Duration,
+    },
+    /// A server of the user's own, on the host's loopback.
+    Loopback {
+        /// Its address.
+        address: SocketAddr,
+    },
+}
+
+/// Where a service is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// Address that clients dial.
+    pub address: SocketAddr,
+    /// In the country or abroad.
+    pub place: Place,
+}
+
+/// What certificate a site shows, and what is wrong with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Cert {
+    /// Good, from the lab's public PKI.
+    #[default]
+    Good,
+    /// Good, with an RSA-2048 key.
+    GoodRsa,
+    /// Ended yesterday.
+    Expired,
+    /// Begins tomorrow.
+    NotYetValid,
+    /// For another name.
+    WrongHost,
+    /// Signed by itself.
+    SelfSigned,
+    /// From a root that nobody trusts.
+    UntrustedRoot,
+    /// The intermediate is not sent.
+    MissingIntermediate,
+    /// Good, with an Extended Validation subject: many subject attributes, as the specimen of 2019.
+    ExtendedValidation,
+    /// PEM files of the user's own.
+    Files {
+        /// Chain, leaf first.
+        chain: PathBuf,
+        /// Private key.
+        key: PathBuf,
+    },
+}
+
+/// A dated period with its own rules.
+#[derive(Clone, Debug)]
+pub struct Phase {
+    /// Name.
+    pub name: String,
+    /// Begins.
+    pub from: Option<OffsetDateTime>,
+    /// Ends (the next phase's beginning if not said).
+    pub to: Option<OffsetDateTime>,
+    /// First match wins.
+    pub rules: Vec<Rule>,
+    /// The notice that subscribers get when it begins.
+    pub notice: Option<Notice>,
+    /// The profile that forges in this phase, if another one than the authority's.
+    pub profile: Option<String>,
+    /// Why no check enters it, if that is meant.
+    pub unused_ok: Option<String>,
+}
+
+/// The operators' text message.
+#[derive(Clone, Debug)]
+pub struct Notice {
+    /// Sender.
+    pub from: String,
+    /// Text.
+    pub text: String,
+    /// Source.
+    pub source: Option<String>,
+}
+
+/// A rule of the box.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Name, unique in its phase.
+    pub name: String,
+    /// When it applies.
+    pub when: Matcher,
+    /// What is done.
+    pub action: Action,
+    /// Sources of the claim; empty means that it is not evidence-based.
+    pub sources: Vec<String>,
+    /// Why it may have no hit, if that is meant.
+    pub unused_ok: Option<String>,
+    /// Line in the file, for messages.
+    pub line: usize,
+}
+
+/// When a rule applies: everything that is given must hold.
+#[derive(Clone, Debug, Default)]
+pub struct Matcher {
+    /// SNI, lower case: exact `a.b`, suffix `.b`, wildcard `*.b`, substring `~b`. Lists are expanded.
+    pub sni: Option<Vec<String>>,
+    /// Host header of plain HTTP, same forms.
+    pub host: Option<Vec<String>>,
+    /// DNS name asked, same forms.
+    pub name: Option<Vec<String>>,
+    /// No SNI in the hello (or with `false`: some SNI).
+    pub no_sni: Option<bool>,
+    /// Ports.
+    pub port: Option<Vec<u16>>,
+    /// TCP or UDP.
+    pub transport: Option<Transport>,
+    /// One of these protocols is offered.
+    pub alpn: Option<Vec<String>>,
+    /// ECH is offered or not.
+    pub ech: Option<bool>,
+    /// Who opened it.
+    pub direction: Option<Direction>,
+    /// Client address in one of these prefixes.
+    pub client: Option<Vec<(IpAddr, u8)>>,
+    /// Destination address in one of these prefixes.
+    pub address: Option<Vec<(IpAddr, u8)>>,
+    /// Destination in one of these autonomous systems.
+    pub asn: Option<Vec<u32>>,
+    /// Trust of the origin's certificate. The box has to ask the origin first.
+    pub origin: Option<OriginTrust>,
+    /// Applies to some only.
+    pub chance: Option<Chance>,
+    /// Applies at some hours only.
+    pub schedule: Option<Schedule>,
+}
+
+/// A seeded coin.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Chance {
+    /// Probability, 0 to 1.
+    pub probability: f64,
+    /// One coin per path (client and destination address), else per connection.
+    pub per_path: bool,
+}
+
+/// Hours of the day (the scenario's clock and offset) in which something applies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// Begin and end; an end before the begin crosses midnight.
+    pub daily: Vec<(time::Time, time::Time)>,
+}
+
+/// A client is run, and something is expected.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// Name.
+    pub name: String,
+    /// Phase in force, by index into [`Plan::phases`].
+    pub phase: usize,
+    /// The clock during the check; the phase's beginning if not said.
+    pub clock: OffsetDateTime,
+    /// Where the client stands.
+    pub vantage: Vantage,
+    /// What it trusts.
+    pub trust: Trust,
+    /// What is run.
+    pub client: CheckClient,
+    /// The URL that stands for `{url}`.
+    pub url: Option<String>,
+    /// Hosts whose connections are judged: from `url`, from URLs in the arguments, or said outright. Lower case.
+    pub targets: Vec<String>,
+    /// What is expected of the test leg.
+    pub expect: Expect,
+    /// Same client, one thing removed: must stay clean. Boxed twin check.
+    pub twin: Option<Box<Check>>,
+    /// How long a leg may take.
+    pub deadline: Duration,
+    /// Line in the file, for messages.
+    pub line: usize,
+}
+
+/// What a check runs.
+#[derive(Clone, Debug)]
+pub enum CheckClient {
+    /// A program and its arguments; `{url}`, `{host}`, `{pin}` and `{ca}` are filled in.
+    Command(Vec<String>),
+    /// A detector that tells a finding.
+    Detector(Detector),
+}
+
+/// A detector: a program that says what it found.
+#[derive(Clone, Debug)]
+pub struct Detector {
+    /// Program and arguments.
+    pub run: Vec<String>,
+    /// How its finding is read.
+    pub says: Says,
+}
+
+/// How a detector's finding is read.
+#[derive(Clone, Debug)]
+pub enum Says {
+    /// JSON pointer into its standard output (RFC 6901).
+    Json(String),
+    /// The first line of standard output that matches; the first group is the finding.
+    Line(String),
+    /// Exit code to finding.
+    Exit(Vec<(i32, String)>),
+}
+
+/// What is expected. Only what is named is compared.
+#[derive(Clone, Debug, Default)]
+pub struct Expect {
+    /// Any of these verdicts.
+    pub verdict: Vec<VerdictKind>,
+    /// The box's action on the target's connections.
+    pub action: Option<String>,
+    /// The rule that matched.
+    pub rule: Option<String>,
+    /// Exit code.
+    pub exit: Option<i32>,
+    /// The client exits with some code other than 0.
+    pub exit_nonzero: Option<bool>,
+    /// Alert number that the client sent.
+    pub alert: Option<u8>,
+    /// Words that standard error must contain.
+    pub stderr: Option<String>,
+    /// A detector's finding.
+    pub finding: Option<String>,
+}
+
+impl Expect {
+    /// True if nothing is expected.
+    pub fn is_empty(&self) -> bool {
+        self.verdict.is_empty()
+            && self.action.is_none()
+            && self.rule.is_none()
+            && self.exit.is_none()
+            && self.exit_nonzero.is_none()
+            && self.alert.is_none()
+            && self.stderr.is_none()
+            && self.finding.is_none()
+    }
+}
+
+impl World {
+    /// The site at an address, by name if several share it.
+    pub fn site(&self, address: IpAddr, name: Option<&str>) -> Option<&Site> {
+        let mut here = self.sites.iter().filter(|s| s.addresses.contains(&address)).peekable();
+        let first = *here.peek()?;
+        Some(name.and_then(|name| here.find(|s| s.is_named(name))).unwrap_or(first))
+    }
+
+    /// The site with a name.
+    pub fn named(&self, name: &str) -> Option<&Site> {
+        self.sites.iter().find(|s| s.is_named(name))
+    }
+}

@@ -1,0 +1,154 @@
+//! Judging: what a run of a client means, with the evidence. Reads the record and the plan, nothing else.
+//!
+//! Only application bytes prove acceptance; exit codes prove nothing; a silent close needs a control
+//! (measured on some 35 real client set-ups). So a verdict is differential: control leg, then test leg.
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::{Connection, ConnectionId, LegKind};
+use crate::scenario::{Trust, Vantage, VerdictKind};
+
+/// One leg as it happened: what was run, how it ended, what it connected to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LegTruth {
+    /// Control or test.
+    pub kind: LegKind,
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// What the client trusted.
+    pub trust: Trust,
+    /// Where it stood.
+    pub vantage: Vantage,
+    /// Exit code, if it exited.
+    pub exit: Option<i32>,
+    /// Signal that ended it.
+    pub signal: Option<i32>,
+    /// The deadline passed.
+    pub timed_out: bool,
+    /// The program could not be started: why.
+    pub not_started: Option<String>,
+    /// Milliseconds that it ran.
+    pub ms: u64,
+    /// Beginning of standard output.
+    pub stdout_head: String,
+    /// End of standard error.
+    pub stderr_tail: String,
+    /// Its connections.
+    pub connections: Vec<Connection>,
+}
+
+/// What a client did on one connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reaction {
+    /// Sent application bytes.
+    SentData {
+        /// How many.
+        bytes: u64,
+    },
+    /// Refused with an alert.
+    Alert {
+        /// AlertDescription.
+        number: u8,
+        /// After the handshake was complete.
+        after_handshake: bool,
+    },
+    /// Completed the handshake and hung up without a byte.
+    HungUp,
+    /// Closed during the handshake without an alert.
+    ClosedSilently,
+    /// Opened and sent nothing (a speculative socket).
+    Silent,
+    /// The lab or the network ended it, not the client.
+    Hindered,
+    /// None of these can be told.
+    Unclear,
+}
+
+/// The verdict for one target host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetVerdict {
+    /// Host.
+    pub host: String,
+    /// Verdict.
+    pub verdict: VerdictKind,
+    /// How the client showed it, in words: `alert 48 unknown_ca`, `hung up after the handshake` ...
+    pub signal: String,
+    /// Connections that it rests on.
+    pub evidence: Vec<ConnectionId>,
+    /// What limits it: plaintext fallback after a refusal, only the wire saw it ...
+    pub remarks: Vec<String>,
+}
+
+/// One check, judged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CheckResult {
+    /// Name of the check.
+    pub name: String,
+    /// Phase.
+    pub phase: String,
+    /// Passed, failed or skipped, and why.
+    pub outcome: Outcome,
+    /// Verdict for each declared target, the declared order.
+    pub targets: Vec<TargetVerdict>,
+    /// A detector's finding, if the check has one.
+    pub finding: Option<String>,
+    /// Hosts that the client contacted besides: listed, not judged.
+    pub background: Vec<String>,
+    /// The control leg, if one was run.
+    pub control: Option<LegTruth>,
+    /// The test leg.
+    pub test: Option<LegTruth>,
+    /// The twin, judged the same way.
+    pub twin: Option<Box<CheckResult>>,
+}
+
+/// How a check ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// All that was expected held.
+    Passed,
+    /// Something differs.
+    Failed(Vec<Difference>),
+    /// Not run, with the reason (a missing program).
+    Skipped(String),
+}
+
+/// One difference between what was expected and what was seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// The key of `expect`: `verdict`, `exit`, `action` ...
+    pub what: String,
+    /// What was expected.
+    pub expected: String,
+    /// What was seen.
+    pub seen: String,
+    /// Where to look: connection numbers, event names, output lines.
+    pub evidence: String,
+}
+
+/// A whole run, judged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// Short name of the scenario.
+    pub scenario: String,
+    /// Its title.
+    pub title: String,
+    /// Version of mitmlab.
+    pub version: String,
+    /// `sealed` or `proxy`.
+    pub network: String,
+    /// Why that network.
+    pub network_reason: String,
+    /// The checks, in the file's order.
+    pub checks: Vec<CheckResult>,
+    /// What makes the run fail though every check passed: inert rules, dead expectations, phases that nobody entered.
+    pub faults: Vec<String>,
+    /// What a reader must know: parameters that are not evidence-based, what a carrier cannot do exactly, moved dates.
+    pub remarks: Vec<String>,
+    /// The containment proof: each statement and whether it held.
+    pub containment: Vec<(String, bool)>,
+    /// Milliseconds that the run took.
+    pub ms: u64,
+}
