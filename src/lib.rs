@@ -3,6 +3,7 @@
 //! did a detector notice. Nothing leaves the machine, nothing stays on it.
 
 pub mod client;
+pub mod error;
 pub mod forge;
 pub mod middlebox;
 pub mod network;

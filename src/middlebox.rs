@@ -3,4 +3,5 @@
 pub mod decide;
 pub mod fingerprint;
 pub mod hello;
+pub mod relay;
 pub mod sniff;

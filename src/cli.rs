@@ -1,0 +1,184 @@
+//! The command line: one file per subcommand, this one holds the words.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::scenario::{Trust, Vantage};
+
+/// Put a small Internet, an interception box and an unmodified client on one machine, and see with evidence what happens.
+#[derive(Debug, Parser)]
+#[command(name = "mitmlab", version, about, max_term_width = 110, arg_required_else_help = true)]
+#[command(after_help = "Start here:\n  mitmlab run kazakhstan-2019            July 2019, with the clients found on this machine\n  \
+    mitmlab exec kazakhstan-2019 -- curl https://www.facebook.com/\n  mitmlab doctor                         what this machine can do\n\n\
+    Exit codes: 0 as expected, 1 something differs, 2 wrong command line or scenario, 3 the machine cannot, 4 a bug.")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run scenarios: start the lab, run their clients, say what happened
+    Run(Run),
+    /// Run one command in the lab; its exit code is passed through
+    Exec(Exec),
+    /// List, show, explain or check scenarios
+    #[command(subcommand)]
+    Scenario(Scenario),
+    /// Say what this machine can do, and the remedy where it cannot
+    Doctor {
+        /// Machine-readable
+        #[arg(long)]
+        json: bool,
+    },
+    /// The lab's own small HTTPS client
+    Client(crate::probe::ClientArgs),
+    /// The reference detector: was this connection intercepted?
+    Probe(crate::probe::ProbeArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page (roff)
+    Man,
+}
+
+/// `mitmlab run`
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Names of built-in scenarios, or files
+    #[arg(value_name = "SCENARIO", required = true, num_args = 1..)]
+    pub scenarios: Vec<String>,
+    /// How bytes reach the box
+    #[command(flatten)]
+    pub network: NetworkArg,
+    /// Only checks whose name contains this text
+    #[arg(long, value_name = "TEXT")]
+    pub check: Option<String>,
+    /// Form of the report on standard output
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// Also write a JUnit report to this file
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Also write a TAP report to this file
+    #[arg(long, value_name = "FILE")]
+    pub tap: Option<PathBuf>,
+    /// Keep the record (events.jsonl, connections.jsonl ...) in this folder
+    #[arg(long, value_name = "DIR")]
+    pub record: Option<PathBuf>,
+    /// How many legs may run side by side
+    #[arg(long, value_name = "N", default_value_t = default_jobs())]
+    pub jobs: usize,
+    /// Treat a check whose program is missing as a failure
+    #[arg(long)]
+    pub strict: bool,
+    /// Your own client in place of the scenario's; `{url}` is filled in
+    #[arg(last = true, value_name = "CLIENT")]
+    pub client: Vec<OsString>,
+}
+
+/// `mitmlab exec`
+#[derive(Debug, Args)]
+pub struct Exec {
+    /// Name of a built-in scenario, or a file
+    pub scenario: String,
+    /// How bytes reach the box
+    #[command(flatten)]
+    pub network: NetworkArg,
+    /// Phase in force (the first one with an interception rule if not said)
+    #[arg(long)]
+    pub phase: Option<String>,
+    /// The scenario's clock, RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// What the command trusts: web, web+authority, web+authority+blocklist, none
+    #[arg(long, default_value = "web")]
+    pub trust: Trust,
+    /// Where it stands: inside, outside
+    #[arg(long, default_value = "inside")]
+    pub vantage: Vantage,
+    /// Keep the record in this folder
+    #[arg(long, value_name = "DIR")]
+    pub record: Option<PathBuf>,
+    /// The command
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub command: Vec<OsString>,
+}
+
+/// `mitmlab scenario`
+#[derive(Debug, Subcommand)]
+pub enum Scenario {
+    /// The scenarios that are built in
+    List {
+        /// Machine-readable
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a scenario's file
+    Show {
+        /// Name
+        name: String,
+    },
+    /// Print every value of a scenario and where it came from
+    Explain {
+        /// Name or file
+        name: String,
+    },
+    /// Check scenario files without running them
+    Check {
+        /// Names or files
+        #[arg(required = true)]
+        names: Vec<String>,
+        /// Machine-readable
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the JSON Schema of scenario files
+    Schema,
+}
+
+/// How bytes reach the box.
+#[derive(Debug, Args)]
+pub struct NetworkArg {
+    /// `sealed` (namespaces, Linux), `proxy` (explicit proxy on loopback), or whichever works
+    #[arg(long, value_enum, default_value_t, env = "MITMLAB_NETWORK")]
+    pub network: NetworkChoice,
+}
+
+/// Which network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum NetworkChoice {
+    /// Sealed where it works, else the proxy; the report says which and why
+    #[default]
+    Auto,
+    /// Namespaces of the lab's own: every program, every port, true packets
+    Sealed,
+    /// An explicit proxy on loopback: programs that use one
+    Proxy,
+}
+
+/// Form of a report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON document
+    Json,
+    /// JUnit XML
+    Junit,
+    /// TAP 14
+    Tap,
+    /// Markdown, for a pull request
+    Markdown,
+}
+
+fn default_jobs() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from).clamp(1, 8)
+}

@@ -1,0 +1,179 @@
+//! The box's own connection to the origin: made first, with its own hello, before anything is forged.
+//!
+//! The box of 2019 connected to the origin, fetched its certificate and validated it before it forged one
+//! (IMC 2020 section 4.2.4). Its own hello was another than the client's; its 13 cipher suites are not published,
+//! so the lab's box sends its TLS library's: not evidence-based.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ClientConfig, Resumption};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
+use rustls::{DigitallySignedStruct, SignatureScheme};
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::hello::ClientHello;
+
+/// Opens upstream connections. One per lab.
+#[derive(Debug)]
+pub struct Dialect {
+    config: Arc<ClientConfig>,
+    trust: Trust,
+}
+
+/// An upstream connection whose handshake is done.
+#[derive(Debug)]
+pub struct Upstream<S> {
+    /// The connection.
+    pub stream: TlsStream<S>,
+    /// The genuine chain, leaf first.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// Why the box does not trust it, if it does not. The name is not considered (IMC 2020 section 3.2).
+    pub distrust: Option<String>,
+    /// Microseconds of the handshake.
+    pub us: u64,
+}
+
+/// Why no TLS came of it.
+#[derive(Debug, Error)]
+pub enum UpstreamError {
+    /// The deadline passed.
+    #[error("the origin did not finish the handshake in time")]
+    Deadline,
+    /// The handshake failed.
+    #[error("handshake with the origin: {0}")]
+    Handshake(#[from] std::io::Error),
+    /// The origin showed no certificate.
+    #[error("the origin showed no certificate")]
+    NoCertificate,
+}
+
+impl Dialect {
+    /// A dialect that trusts these roots.
+    pub fn new(roots: &[CertificateDer<'static>], provider: Arc<CryptoProvider>) -> Result<Self, rustls::Error> {
+        let taken = Arc::new(TakeAny(Arc::clone(&provider)));
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(taken)
+            .with_no_client_auth();
+        config.resumption = Resumption::disabled();
+        Ok(Self { config: Arc::new(config), trust: Trust::new(roots) })
+    }
+
+    /// Shakes hands with the origin over `tcp`, asking for what the client asked for: its SNI and its protocols.
+    pub async fn open<S>(&self, tcp: S, hello: &ClientHello, address: IpAddr, deadline: Instant) -> Result<Upstream<S>, UpstreamError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let began = Instant::now();
+        let name = hello.sni().and_then(|name| ServerName::try_from(name.to_owned()).ok()).unwrap_or(ServerName::from(address));
+        let connector = TlsConnector::from(self.config_for(hello));
+        let stream = tokio::time::timeout_at(deadline.into(), connector.connect(name, tcp))
+            .await
+            .map_err(|_| UpstreamError::Deadline)??;
+        let chain: Vec<_> = stream.get_ref().1.peer_certificates().unwrap_or_default().iter().map(|c| c.clone().into_owned()).collect();
+        if chain.is_empty() {
+            return Err(UpstreamError::NoCertificate);
+        }
+        let distrust = self.trust.judge(&chain);
+        Ok(Upstream { stream, chain, distrust, us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX) })
+    }
+
+    fn config_for(&self, hello: &ClientHello) -> Arc<ClientConfig> {
+        let mut config = ClientConfig::clone(&self.config);
+        config.alpn_protocols = hello.alpn().map(<[u8]>::to_vec).collect();
+        config.enable_sni = hello.sni().is_some();
+        Arc::new(config)
+    }
+}
+
+/// Takes any certificate in the handshake: the box looks at it afterwards, whatever it is.
+#[derive(Debug)]
+struct TakeAny(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for TakeAny {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// The box's trust store, and what it found before: a chain is judged once in a run.
+#[derive(Debug)]
+struct Trust {
+    anchors: Vec<TrustAnchor<'static>>,
+    known: Mutex<HashMap<Vec<CertificateDer<'static>>, Option<String>>>,
+}
+
+impl Trust {
+    fn new(roots: &[CertificateDer<'static>]) -> Self {
+        let anchors = roots.iter().filter_map(|root| webpki::anchor_from_trusted_cert(root).ok().map(|a| a.to_owned())).collect();
+        Self { anchors, known: Mutex::default() }
+    }
+
+    fn judge(&self, chain: &[CertificateDer<'static>]) -> Option<String> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known.get(chain) {
+            return found.clone();
+        }
+        let found = self.verify(chain).err().map(|error| error.to_string());
+        if known.len() < MOST_CHAINS {
+            known.insert(chain.to_vec(), found.clone());
+        }
+        found
+    }
+
+    fn verify(&self, chain: &[CertificateDer<'static>]) -> Result<(), webpki::Error> {
+        let [leaf, intermediates @ ..] = chain else { return Err(webpki::Error::UnknownIssuer) };
+        webpki::EndEntityCert::try_from(leaf)?
+            .verify_for_usage(
+                webpki::ALL_VERIFICATION_ALGS,
+                &self.anchors,
+                intermediates,
+                UnixTime::now(),
+                webpki::KeyUsage::server_auth(),
+                None,
+                None,
+            )
+            .map(|_| ())
+    }
+}
+
+/// Chains that are remembered, at most.
+const MOST_CHAINS: usize = 10_000;
