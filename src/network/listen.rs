@@ -61,12 +61,21 @@ impl Listener {
 }
 
 impl Dialled {
-    /// Dials a loopback listener on behalf of `client`, who asked for `destination`.
-    pub async fn dial(&self, listener: SocketAddr, client: SocketAddr, destination: SocketAddr) -> io::Result<TcpStream> {
+    /// Dials a loopback listener for `destination`. The origin will see `client`, or the dialling socket itself if none;
+    /// `announce` is told that address before the origin can see it.
+    pub async fn dial(
+        &self,
+        listener: SocketAddr,
+        client: Option<SocketAddr>,
+        destination: SocketAddr,
+        announce: impl FnOnce(SocketAddr),
+    ) -> io::Result<TcpStream> {
         let socket = if listener.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         socket.bind(SocketAddr::new(listener.ip(), 0))?;
         let local = socket.local_addr()?;
-        self.map().insert(local, (client, destination));
+        let seen = client.unwrap_or(local);
+        announce(seen);
+        self.map().insert(local, (seen, destination));
         let stream = socket.connect(listener).await.inspect_err(|_| {
             self.map().remove(&local);
         })?;
@@ -100,7 +109,7 @@ mod tests {
         let client = "192.0.2.7:40000".parse().expect("an address");
         let destination = "157.240.22.35:443".parse().expect("an address");
         let address = listener.local_addr()?;
-        let (accepted, dialled) = tokio::join!(listener.accept(), dialled.dial(address, client, destination));
+        let (accepted, dialled) = tokio::join!(listener.accept(), dialled.dial(address, Some(client), destination, |_| {}));
         dialled?;
         let accepted = accepted?;
         assert_eq!((accepted.client, accepted.destination), (client, destination));

@@ -1,0 +1,83 @@
+//! The front door of one leg in the proxy network: every connection of it belongs to this leg, and to no other.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use super::{Ground, Shared};
+use crate::middlebox::stream;
+use crate::network::Arrival;
+use crate::network::proxy::{self, Host, Refusal, Target};
+use crate::record::{Event, LegId, Observer};
+use crate::scenario::{Direction, Place, Transport, Vantage};
+
+/// Serves a leg's proxy port until it is aborted.
+pub(super) async fn serve(shared: Arc<Shared>, listener: TcpListener, leg: LegId, vantage: Vantage) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let Ok((stream, peer)) = accepted else { continue };
+                if connections.len() < MOST_CONNECTIONS {
+                    connections.spawn(carry(Arc::clone(&shared), stream, peer, leg, vantage));
+                }
+            }
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+        }
+    }
+}
+
+async fn carry(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, leg: LegId, vantage: Vantage) {
+    let _ = stream.set_nodelay(true); // only slower without
+    let asked = match proxy::accept(stream, Instant::now() + HEAD).await {
+        Ok(asked) => asked,
+        Err(error) => {
+            shared.recorder.emit_run(Some(leg), Event::Note { text: format!("a connection to the proxy port: {error}") });
+            return;
+        }
+    };
+    let Some(destination) = resolve(&shared, &asked.target) else {
+        let text = format!("the client asked the proxy for `{}`, which is no host of the world", asked.target.host);
+        shared.recorder.emit_run(Some(leg), Event::Note { text });
+        let _ = asked.pending.refuse(Refusal::UnknownHost).await; // it may be gone
+        return;
+    };
+    let place = shared.plan.world.site(destination.ip(), None).map(|site| site.place).unwrap_or_default();
+    let name = match &asked.target.host {
+        Host::Name(name) => Some(name.trim_end_matches('.').to_ascii_lowercase()),
+        Host::Ip(_) => None,
+    };
+    let id = shared.recorder.open_new((peer, destination), name.clone(), Transport::Tcp, vantage, Observer::Wire, Some(leg));
+    let direction = if vantage == Vantage::Inside { Direction::Outbound } else { Direction::Inbound };
+    let ordinal = shared.middlebox.standings().next_ordinal(Some(leg));
+    let arrival = Arrival { id, leg: Some(leg), client: peer, destination, asked: name, vantage, direction, transport: Transport::Tcp, ordinal };
+    let Ok(client) = asked.pending.grant().await else { return };
+    let crosses_the_box = (vantage == Vantage::Inside) == (place == Place::Outside);
+    if crosses_the_box {
+        stream::carry(&shared.middlebox, arrival, client).await;
+    } else if let Ground::Loopback(ground) = &shared.ground
+        && let Ok(origin) = ground.connect_directly(&arrival).await
+    {
+        stream::pass_by(&shared.middlebox, &arrival, client, origin).await;
+    }
+}
+
+/// Names are resolved by the lab: the world's addresses, IPv4 first.
+fn resolve(shared: &Shared, target: &Target) -> Option<SocketAddr> {
+    let ip = match &target.host {
+        Host::Ip(ip) => *ip,
+        Host::Name(name) => {
+            let site = shared.plan.world.named(name.trim_end_matches('.'))?;
+            *site.addresses.iter().find(|a| matches!(a, IpAddr::V4(_))).or(site.addresses.first())?
+        }
+    };
+    Some(SocketAddr::new(ip, target.port))
+}
+
+/// How long a client may take to say what it wants of the proxy.
+const HEAD: Duration = Duration::from_secs(20);
+/// Connections of one leg at once.
+const MOST_CONNECTIONS: usize = 4096;

@@ -1,0 +1,272 @@
+//! One leg: a client is started in the lab, watched to its end, and what it connected to is waited for.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+
+use super::{Ground, Lab};
+use crate::client::{self, Feed, Kind, Outcome, PlainChild, Surroundings, TrustStore, Vars, fill, find, preset_for, watch};
+use crate::error::Error;
+use crate::middlebox::standing::Standing;
+use crate::record::{Event, LegId, LegKind};
+use crate::scenario::{Clock, Trust, Vantage};
+use crate::verdict::LegTruth;
+
+/// What is to be run, and how.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Name of the check that it belongs to.
+    pub check: Option<String>,
+    /// Control, test, or free.
+    pub kind: LegKind,
+    /// Program and arguments, with placeholders.
+    pub argv: Vec<String>,
+    /// What stands for `{url}`.
+    pub url: Option<String>,
+    /// What the client trusts.
+    pub trust: Trust,
+    /// Where it stands.
+    pub vantage: Vantage,
+    /// Phase in force, by index.
+    pub phase: usize,
+    /// The scenario's clock at the start.
+    pub clock: time::OffsetDateTime,
+    /// How long it may take.
+    pub deadline: Duration,
+    /// The terminal is the client's: nothing is captured.
+    pub terminal: bool,
+    /// Where its connections' coins begin.
+    pub coins: u64,
+}
+
+/// A leg that has ended: its truth, and all that it wrote on standard output (up to a cap).
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// Its number.
+    pub id: LegId,
+    /// What happened.
+    pub truth: LegTruth,
+    /// Standard output.
+    pub stdout: Vec<u8>,
+}
+
+impl Lab {
+    /// Runs one leg to its end.
+    pub async fn leg(&self, order: Order) -> Result<Ended, Error> {
+        let id = self.next_leg();
+        let clock = Clock::starting_at(order.clock);
+        let standing =
+            Standing { phase: order.phase, clock, interference: order.kind != LegKind::Control, coins: order.coins };
+        self.middlebox().standings().set(id, standing);
+        let store = self.trust_store(order.trust).await?;
+        let argv = self.fill_in(&order, &store)?;
+        let own_env: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+        let preset = preset_for(&argv);
+        match find(&argv[0], std::env::var_os("PATH").as_deref()) {
+            Err(missing) => Ok(self.not_started(id, &order, argv, missing.to_string())),
+            Ok(program) => match self.ground() {
+                Ground::Loopback(_) => {
+                    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|e| Error::machine("open a proxy port", e))?;
+                    let address = listener.local_addr().map_err(|e| Error::machine("open a proxy port", e))?;
+                    let surroundings = Surroundings::prepare(&Kind::Proxy { address }, order.trust, &store, preset, &own_env);
+                    self.run_behind_proxy(id, order, argv, program, surroundings, listener).await
+                }
+                #[cfg(target_os = "linux")]
+                Ground::Sealed(sealed) => {
+                    let kind = Kind::Sealed(sealed.host_files().clone());
+                    let surroundings = Surroundings::prepare(&kind, order.trust, &store, preset, &own_env);
+                    self.run_sealed(id, order, argv, program, surroundings, sealed).await
+                }
+            },
+        }
+    }
+
+    async fn run_behind_proxy(
+        &self,
+        id: LegId,
+        order: Order,
+        argv: Vec<String>,
+        program: PathBuf,
+        surroundings: Surroundings,
+        listener: TcpListener,
+    ) -> Result<Ended, Error> {
+        surroundings.write_files().map_err(|e| Error::machine("write a client's configuration", e))?;
+        let argv = surroundings.complete(&argv);
+        let proxy = tokio::spawn(super::front::serve(self.shared(), listener, id, order.vantage));
+        self.tell_start(id, &order, &argv, &surroundings);
+        let command = surroundings.command(&program, &argv[1..]);
+        let feed = if order.terminal { Feed::Terminal } else { Feed::Nothing };
+        let ended = match PlainChild::start(command, feed) {
+            Err(error) => self.not_started(id, &order, argv, format!("could not start `{}`: {error}", program.display())),
+            Ok(child) => {
+                let outcome = watch(child, order.deadline).await;
+                self.finish(id, &order, argv, outcome).await
+            }
+        };
+        proxy.abort();
+        Ok(ended)
+    }
+
+    #[cfg(target_os = "linux")]
+    async fn run_sealed(
+        &self,
+        id: LegId,
+        order: Order,
+        argv: Vec<String>,
+        program: PathBuf,
+        surroundings: Surroundings,
+        sealed: &Arc<super::sealed::SealedGround>,
+    ) -> Result<Ended, Error> {
+        surroundings.write_files().map_err(|e| Error::machine("write a client's configuration", e))?;
+        let argv = surroundings.complete(&argv);
+        let place = sealed.reserve(order.vantage).map_err(|e| Error::machine("reserve a client's addresses", e))?;
+        for address in place.addresses() {
+            self.recorder().assign(address, id);
+        }
+        self.tell_start(id, &order, &argv, &surroundings);
+        let ended = match sealed.start(place, &program, &argv, &surroundings, order.terminal).await {
+            Err(error) => self.not_started(id, &order, argv, format!("could not start `{}`: {error}", program.display())),
+            Ok(child) => {
+                let outcome = watch(child, order.deadline).await;
+                self.finish(id, &order, argv, outcome).await
+            }
+        };
+        Ok(ended)
+    }
+
+    async fn finish(&self, id: LegId, order: &Order, argv: Vec<String>, outcome: Outcome) -> Ended {
+        let drained = Instant::now() + DRAIN;
+        let over = |all: &[crate::record::Connection]| all.iter().filter(|c| c.leg == Some(id)).all(|c| c.ended);
+        self.recorder().wait(drained, over).await;
+        self.recorder().emit_run(
+            Some(id),
+            Event::LegEnd {
+                exit: outcome.exit,
+                signal: outcome.signal,
+                timed_out: outcome.timed_out,
+                ms: outcome.ms,
+                output_bytes: outcome.output_bytes,
+                stderr_tail: outcome.stderr_tail.clone(),
+                stdout_head: outcome.stdout_head.clone(),
+            },
+        );
+        let truth = LegTruth {
+            kind: order.kind,
+            argv,
+            trust: order.trust,
+            vantage: order.vantage,
+            exit: outcome.exit,
+            signal: outcome.signal,
+            timed_out: outcome.timed_out,
+            not_started: outcome.error,
+            ms: outcome.ms,
+            stdout_head: outcome.stdout_head,
+            stderr_tail: outcome.stderr_tail,
+            connections: self.recorder().connections_of(id),
+        };
+        Ended { id, truth, stdout: outcome.stdout }
+    }
+
+    fn not_started(&self, id: LegId, order: &Order, argv: Vec<String>, why: String) -> Ended {
+        let truth = LegTruth {
+            kind: order.kind,
+            argv,
+            trust: order.trust,
+            vantage: order.vantage,
+            exit: None,
+            signal: None,
+            timed_out: false,
+            not_started: Some(why),
+            ms: 0,
+            stdout_head: String::new(),
+            stderr_tail: String::new(),
+            connections: Vec::new(),
+        };
+        Ended { id, truth, stdout: Vec::new() }
+    }
+
+    fn tell_start(&self, id: LegId, order: &Order, argv: &[String], surroundings: &Surroundings) {
+        self.recorder().emit_run(
+            Some(id),
+            Event::LegStart {
+                check: order.check.clone(),
+                kind: order.kind,
+                argv: argv.to_vec(),
+                trust: order.trust,
+                vantage: order.vantage,
+                environment: surroundings.recorded(),
+                phase: self.plan().phases[order.phase].name.clone(),
+            },
+        );
+    }
+
+    /// Placeholders filled in; `mitmlab` is this very program.
+    fn fill_in(&self, order: &Order, store: &TrustStore) -> Result<Vec<String>, Error> {
+        let host = order.url.as_deref().and_then(host_of);
+        let vars = Vars {
+            url: order.url.clone(),
+            pin: host.as_deref().and_then(|host| self.genuine_pin(host)),
+            host,
+            ca: Some(store.bundle.clone()),
+            lab: Some(self.lab_folder()?),
+        };
+        let mut argv = fill(&order.argv, &vars).map_err(|error| Error::Usage(error.to_string()))?;
+        if argv.first().is_some_and(|program| program == "mitmlab")
+            && let Some(own) = self.own_program()
+        {
+            argv[0] = own;
+        }
+        if argv.is_empty() {
+            return Err(Error::Usage("no program to run".to_owned()));
+        }
+        Ok(argv)
+    }
+
+    fn genuine_pin(&self, host: &str) -> Option<String> {
+        let site = self.plan().world.named(host)?;
+        let issued = self.pki().issue(site).ok()?;
+        client::spki_pin(issued.chain.first()?).ok()
+    }
+}
+
+/// The host of a URL, without port, lower case.
+pub(crate) fn host_of(url: &str) -> Option<String> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = match authority.parse::<SocketAddr>() {
+        Ok(address) => address.ip().to_string(),
+        Err(_) => match authority.strip_prefix('[') {
+            Some(v6) => v6.split(']').next()?.to_owned(),
+            None => authority.split(':').next()?.to_owned(),
+        },
+    };
+    (!host.is_empty()).then(|| host.trim_end_matches('.').to_ascii_lowercase())
+}
+
+/// How long the ends of a client's connections are waited for once it has ended. They come within milliseconds, except those of
+/// connections that the box swallowed, which never do.
+const DRAIN: Duration = Duration::from_millis(1000);
+
+
+#[cfg(test)]
+mod tests {
+    use super::host_of;
+
+    #[test]
+    fn the_host_of_a_url() {
+        for (url, host) in [
+            ("https://WWW.Example.test./a?b", Some("www.example.test")),
+            ("https://u:p@example.test:8443/", Some("example.test")),
+            ("https://[2001:db8::1]:443/", Some("2001:db8::1")),
+            ("example.test:25", Some("example.test")),
+            ("https:///x", None),
+        ] {
+            assert_eq!(host_of(url).as_deref(), host, "{url}");
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! The packet carrier: carries decisions out on the wire of the sealed network.
+//!
+//! The wire asks on its own thread, so what can be decided by looking at bytes is decided there; what has to ask the origin holds the
+//! segment and is settled elsewhere. A connection that is taken over comes back as a stream that already carries what
+//! the client had sent.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use super::decide::Decision;
+use super::intercept::Ready;
+use super::sniff::{Sniffed, sniff};
+use super::stream::tell_first;
+use super::{Course, Middlebox};
+use crate::network::Arrival;
+use crate::network::wire::{
+    Act, Beyond, CloseFlag, Commander, Flow, FlowEnd, FlowId, Handler, OnBytes, OnOpen, Residual, Scope, Then, Throttle, Why,
+};
+use crate::record::{Bytes, CloseKind, Event, Half, Observer, Side};
+use crate::scenario::{Action, Direction, First, Place, Policing, ResetTo, Transport, Vantage};
+
+/// The box, as the wire sees it.
+pub struct Packets {
+    middlebox: Arc<Middlebox>,
+    runtime: Handle,
+    commander: OnceLock<Commander>,
+    flows: Mutex<HashMap<FlowId, Carried>>,
+}
+
+/// A flow that the box has not finished with.
+struct Carried {
+    arrival: Arrival,
+    ready: Option<Box<Ready>>,
+    taken: bool,
+}
+
+impl std::fmt::Debug for Packets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Packets").field("flows", &self.flows().len()).finish_non_exhaustive()
+    }
+}
+
+impl Packets {
+    /// A carrier for this box; connections are settled on `runtime`.
+    pub fn new(middlebox: Arc<Middlebox>, runtime: Handle) -> Self {
+        Self { middlebox, runtime, commander: OnceLock::new(), flows: Mutex::default() }
+    }
+
+    /// How the wire is spoken to; given once, when it has started.
+    pub fn connect(&self, commander: Commander) {
+        let _ = self.commander.set(commander); // a second wire would be a second carrier
+    }
+
+    /// Flows that are not over.
+    pub fn open_flows(&self) -> usize {
+        self.flows().len()
+    }
+
+    fn arrive(&self, flow: &Flow) -> Arrival {
+        let recorder = self.middlebox.recorder();
+        let direction = self.direction(flow.server);
+        let vantage = if direction == Direction::Outbound { Vantage::Inside } else { Vantage::Outside };
+        let leg = recorder.leg_at(flow.client.ip());
+        let id = recorder.open_new((flow.client, flow.server), None, Transport::Tcp, vantage, Observer::Wire, leg);
+        Arrival {
+            id,
+            leg,
+            client: flow.client,
+            destination: flow.server,
+            asked: None,
+            vantage,
+            direction,
+            transport: Transport::Tcp,
+            ordinal: self.middlebox.standings().next_ordinal(leg),
+        }
+    }
+
+    fn direction(&self, server: SocketAddr) -> Direction {
+        match self.middlebox.plan.world.site(server.ip(), None).map(|site| site.place) {
+            Some(Place::Inside) => Direction::Inbound,
+            _ => Direction::Outbound,
+        }
+    }
+
+    /// Settles a held flow away from the wire's thread.
+    fn settle(self: &Arc<Self>, flow: FlowId, arrival: Arrival, seen: super::sniff::Seen) {
+        let this = Arc::clone(self);
+        self.runtime.spawn(async move {
+            let act = match this.middlebox.settle(&arrival, &seen).await {
+                Course::Forward => Act::Pass,
+                Course::Act(action) => act(&action),
+                Course::Intercept(ready) => {
+                    let mut flows = this.flows();
+                    match flows.get_mut(&flow) {
+                        Some(carried) => carried.ready = Some(ready),
+                        None => return, // the client went meanwhile
+                    }
+                    Act::TakeOver
+                }
+            };
+            if let Some(commander) = this.commander.get() {
+                commander.resolve(flow, act);
+            }
+        });
+    }
+
+    fn flows(&self) -> MutexGuard<'_, HashMap<FlowId, Carried>> {
+        self.flows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn over(&self, arrival: &Arrival) {
+        let recorder = self.middlebox.recorder();
+        recorder.emit(arrival.id, Event::ConnectionEnd {});
+        recorder.forget((arrival.client, arrival.destination));
+    }
+}
+
+/// The wire holds the carrier through this.
+#[derive(Clone, Debug)]
+pub struct OnTheWire(pub Arc<Packets>);
+
+impl Handler for OnTheWire {
+    fn opened(&self, flow: &Flow) -> OnOpen {
+        let this = &self.0;
+        let arrival = this.arrive(flow);
+        let answer = this.middlebox.settle_syn(&arrival);
+        this.flows().insert(flow.id, Carried { arrival, ready: None, taken: false });
+        answer.map_or(OnOpen::Pass, |action| on_open(&action))
+    }
+
+    fn first_bytes(&self, flow: &Flow, stream: &[u8], segments: u32) -> OnBytes {
+        let this = &self.0;
+        let Some(arrival) = this.flows().get(&flow.id).map(|carried| carried.arrival.clone()) else { return OnBytes::Do(Act::Pass) };
+        let first = this.middlebox.plan.network.first;
+        if first == First::Segment && segments > 1 {
+            return OnBytes::Do(Act::Pass);
+        }
+        let seen = match sniff(stream, first) {
+            Sniffed::More(_) => return OnBytes::More,
+            Sniffed::Seen(seen) => seen,
+        };
+        tell_first(&this.middlebox, &arrival, &seen, segments);
+        match this.middlebox.settle_now(&arrival, &seen) {
+            Some(Course::Forward) => OnBytes::Do(Act::Pass),
+            Some(Course::Act(action)) => OnBytes::Do(act(&action)),
+            Some(Course::Intercept(_)) | None => {
+                this.settle(flow.id, arrival, seen);
+                OnBytes::Hold
+            }
+        }
+    }
+
+    fn taken(&self, flow: &Flow, stream: TcpStream, prefix: Vec<u8>) {
+        let this = Arc::clone(&self.0);
+        let found = this.flows().get_mut(&flow.id).and_then(|carried| {
+            carried.taken = true;
+            Some((carried.arrival.clone(), carried.ready.take()?))
+        });
+        let Some((arrival, ready)) = found else { return };
+        let runtime = this.runtime.clone();
+        runtime.spawn(async move {
+            match nonblocking(stream) {
+                Ok(stream) => this.middlebox.serve(&arrival, *ready, stream, prefix).await,
+                Err(error) => {
+                    let text = format!("the connection was taken over and its socket failed: {error}");
+                    this.middlebox.recorder().emit(arrival.id, Event::Note { text });
+                }
+            }
+            this.over(&arrival);
+        });
+    }
+
+    fn not_taken(&self, flow: &Flow, error: io::Error) {
+        let this = &self.0;
+        let Some((arrival, ready)) = this.flows().get_mut(&flow.id).map(|c| (c.arrival.clone(), c.ready.take())) else { return };
+        let text = format!("the kernel did not let the box take the connection over, so it passed: {error}");
+        this.middlebox.recorder().emit(arrival.id, Event::Note { text });
+        this.middlebox.passed_after_all(&arrival, "takeover-failed");
+        if let Some(ready) = ready {
+            this.runtime.spawn(ready.abandon());
+        }
+    }
+
+    fn overdue(&self, flow: &Flow) {
+        let Some(arrival) = self.0.flows().get(&flow.id).map(|c| c.arrival.clone()) else { return };
+        self.0.middlebox.passed_after_all(&arrival, "overdue");
+    }
+
+    fn residual(&self, flow: &Flow) {
+        let arrival = self.0.arrive(flow);
+        self.0.middlebox.residual(&arrival);
+        self.0.flows().insert(flow.id, Carried { arrival, ready: None, taken: false });
+    }
+
+    fn ended(&self, flow: &Flow, end: FlowEnd) {
+        let Some(carried) = self.0.flows().remove(&flow.id) else { return };
+        if let Some(ready) = carried.ready {
+            self.0.runtime.spawn(ready.abandon());
+        }
+        if carried.taken {
+            return; // whoever holds the stream tells the rest
+        }
+        let recorder = self.0.middlebox.recorder();
+        let id = carried.arrival.id;
+        for (side, flag) in &end.closes {
+            let kind = if *flag == CloseFlag::Fin { CloseKind::Fin } else { CloseKind::Rst };
+            recorder.emit(id, Event::Close { half: Half::Client, by: Observer::Wire, side: of(*side), kind });
+        }
+        for alert in &end.plaintext_alerts {
+            let alert = crate::tls::alert(of(alert.side), alert.number, Some(alert.level), Some(true), false);
+            recorder.emit(id, Event::Alert { half: Half::Client, by: Observer::Wire, alert });
+        }
+        let bytes = Bytes { raw_up: end.bytes_up, raw_down: end.bytes_down, app_up: None, app_down: None };
+        let error = matches!(end.why, Why::Idle | Why::Box).then(|| format!("{:?}", end.why).to_lowercase());
+        recorder.emit(id, Event::HalfEnd { half: Half::Client, by: Observer::Wire, bytes, error });
+        if !recorder.connection(id).is_some_and(|c| c.ended) {
+            self.0.over(&carried.arrival);
+        }
+    }
+}
+
+fn nonblocking(stream: TcpStream) -> io::Result<tokio::net::TcpStream> {
+    stream.set_nonblocking(true)?;
+    tokio::net::TcpStream::from_std(stream)
+}
+
+fn of(side: crate::network::wire::Side) -> Side {
+    match side {
+        crate::network::wire::Side::Client => Side::Client,
+        crate::network::wire::Side::Server => Side::Server,
+    }
+}
+
+fn on_open(action: &Action) -> OnOpen {
+    match action {
+        Action::DropSyn => OnOpen::Drop,
+        Action::Refuse => OnOpen::Refuse,
+        Action::Unreachable => OnOpen::Unreachable,
+        _ => OnOpen::Pass,
+    }
+}
+
+/// A rule's action as the wire carries it out.
+fn act(action: &Action) -> Act {
+    match action {
+        Action::Reset { to } => Act::Reset { to_client: *to != ResetTo::Origin, to_server: *to != ResetTo::Client },
+        Action::Close => Act::Close,
+        Action::Alert { number } => Act::Alert(*number),
+        Action::Drop { residual_s: 0 } => Act::Drop { residual: None },
+        Action::Drop { residual_s } => {
+            let duration = Duration::from_secs(u64::from(*residual_s));
+            Act::Drop { residual: Some(Residual { duration, scope: Scope::ThreeTuple }) }
+        }
+        Action::DropAfter { packets } => Act::DropAfter { packets: *packets },
+        Action::Throttle { down_kbps, up_kbps, policing, delay_ms } => Act::Throttle(Throttle {
+            up_bps: bits(*up_kbps),
+            down_bps: bits(*down_kbps),
+            beyond: if *policing == Policing::Drop { Beyond::Police } else { Beyond::Shape },
+            delay: Duration::from_millis(u64::from(*delay_ms)),
+        }),
+        Action::Stall { after_bytes } => Act::Stall { after_bytes_down: *after_bytes },
+        Action::Cut => Act::Cut { after_bytes_down: CUT_AFTER },
+        Action::Redirect { to } => Act::Inject { to_client: super::block::redirect(to), then: Then::Close },
+        Action::Page { file, status } => Act::Inject { to_client: super::block::page(file, *status), then: Then::Close },
+        Action::Forward | Action::Intercept | Action::Dns(_) | Action::DropSyn | Action::Refuse | Action::Unreachable => Act::Pass,
+    }
+}
+
+fn bits(kbps: u32) -> Option<u64> {
+    (kbps > 0).then(|| u64::from(kbps) * 1000)
+}
+
+/// Bytes of an answer that pass before a `cut`: a status line and some header fields.
+const CUT_AFTER: u64 = 256;

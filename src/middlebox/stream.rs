@@ -1,0 +1,177 @@
+//! The stream carrier: carries a decision out on an accepted connection of the explicit proxy.
+//!
+//! What it cannot do exactly (TTL, segments, a reset with the origin's sequence numbers) the report of a proxy run says.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::relay::{Tap, relay};
+use super::sniff::{NoHello, Seen, read_first};
+use super::{Course, Middlebox};
+use crate::network::prefixed::Prefixed;
+use crate::network::{Arrival, Purpose};
+use crate::record::{CloseKind, Event, Half, Observer, Side};
+use crate::scenario::{Action, First};
+use crate::tls::{Counted, Counts, Witness};
+
+/// Takes one connection from its first bytes to its end.
+pub async fn carry(middlebox: &Arc<Middlebox>, arrival: Arrival, mut client: Prefixed<TcpStream>) {
+    let mut first = Vec::new();
+    let seen = tokio::time::timeout(SPEAKS_FIRST, read_first(&mut client, First::Stream, Instant::now() + FIRST_BYTES, &mut first)).await;
+    match seen {
+        Ok(seen) => go_on(middlebox, &arrival, client, first, seen).await,
+        Err(_) => wait_for_either(middlebox, &arrival, client, first).await,
+    }
+    let recorder = middlebox.recorder();
+    recorder.emit(arrival.id, Event::ConnectionEnd {});
+    recorder.forget((arrival.client, arrival.destination));
+}
+
+/// The client is silent: an idle socket, or a protocol in which the server speaks first. The origin is dialled; whoever
+/// speaks first decides which.
+async fn wait_for_either(middlebox: &Arc<Middlebox>, arrival: &Arrival, mut client: Prefixed<TcpStream>, mut first: Vec<u8>) {
+    let Ok(mut origin) = middlebox.dial.dial(arrival, Purpose::Forward).await else {
+        return told_end(middlebox, arrival, client, first).await;
+    };
+    let mut greeting = vec![0; GREETING];
+    let deadline = Instant::now() + FIRST_BYTES;
+    tokio::select! {
+        seen = read_first(&mut client, First::Stream, deadline, &mut first) => {
+            drop(origin);
+            go_on(middlebox, arrival, client, first, seen).await;
+        }
+        read = origin.read(&mut greeting) => {
+            greeting.truncate(read.unwrap_or(0));
+            let seen = Seen::NoHello(NoHello::Silence);
+            tell_first(middlebox, arrival, &seen, 0);
+            let _ = middlebox.settle_now(arrival, &seen);
+            splice(middlebox, arrival, client, first, origin, &greeting).await;
+        }
+    }
+}
+
+async fn go_on(middlebox: &Arc<Middlebox>, arrival: &Arrival, client: Prefixed<TcpStream>, first: Vec<u8>, seen: Seen) {
+    tell_first(middlebox, arrival, &seen, 0);
+    if matches!(seen, Seen::NoHello(NoHello::Empty | NoHello::Failed(_))) {
+        return told_end(middlebox, arrival, client, first).await;
+    }
+    match middlebox.settle(arrival, &seen).await {
+        Course::Forward => match middlebox.dial.dial(arrival, Purpose::Forward).await {
+            Ok(origin) => splice(middlebox, arrival, client, first, origin, &[]).await,
+            Err(error) => {
+                middlebox.recorder.emit(arrival.id, Event::UpstreamFailed { error: error.to_string() });
+                told_end(middlebox, arrival, client, first).await;
+            }
+        },
+        Course::Intercept(ready) => middlebox.serve(arrival, *ready, client, first).await,
+        Course::Act(action) => act(middlebox, arrival, client, first, &action).await,
+    }
+}
+
+/// Says what the first bytes were.
+pub(super) fn tell_first(middlebox: &Middlebox, arrival: &Arrival, seen: &Seen, segments: u32) {
+    let event = match seen {
+        Seen::Hello(hello) => {
+            Event::HelloSeen { half: Half::Client, by: Observer::Box, hello: Box::new(hello.to_record(arrival.transport, segments)) }
+        }
+        other => {
+            let Some((protocol, summary)) = other.first_bytes() else { return };
+            Event::FirstBytes { protocol, summary }
+        }
+    };
+    middlebox.recorder.emit(arrival.id, event);
+}
+
+/// Carries bytes both ways without looking. The origin tells what became of the connection, if it is the lab's.
+async fn splice(middlebox: &Middlebox, arrival: &Arrival, client: Prefixed<TcpStream>, first: Vec<u8>, mut origin: TcpStream, greeting: &[u8]) {
+    let witness = witness(middlebox, arrival);
+    let mut client = witness.passing(client, first);
+    if client.write_all(greeting).await.is_ok() {
+        let _ = relay(&mut client, &mut origin, &mut Unread).await;
+    }
+    witness.end(Counts::Opaque);
+}
+
+/// The client went without a word, or nobody is there to talk to.
+async fn told_end(middlebox: &Middlebox, arrival: &Arrival, mut client: Prefixed<TcpStream>, first: Vec<u8>) {
+    let witness = witness(middlebox, arrival);
+    witness.raw().add_read(first.len());
+    let _ = client.shutdown().await; // it may be gone
+    witness.close(Side::Client, CloseKind::Fin);
+    witness.end(Counts::Opaque);
+}
+
+/// An action of a rule, as exactly as a stream can.
+async fn act(middlebox: &Middlebox, arrival: &Arrival, client: Prefixed<TcpStream>, first: Vec<u8>, action: &Action) {
+    let witness = witness(middlebox, arrival);
+    let mut client = witness.passing(client, first);
+    let kind = match action {
+        Action::Reset { .. } => {
+            let _ = client.inner().get_ref().set_zero_linger(); // RST instead of FIN when dropped
+            CloseKind::Rst
+        }
+        Action::Alert { number } => {
+            let _ = client.write_all(&[ALERT, 0x03, 0x03, 0, 2, FATAL, *number]).await;
+            let _ = client.shutdown().await;
+            CloseKind::Fin
+        }
+        Action::Redirect { to } => {
+            let _ = client.write_all(&super::block::redirect(to)).await;
+            let _ = client.shutdown().await;
+            CloseKind::Fin
+        }
+        Action::Page { file, status } => {
+            let _ = client.write_all(&super::block::page(file, *status)).await;
+            let _ = client.shutdown().await;
+            CloseKind::Fin
+        }
+        Action::Drop { .. } | Action::DropAfter { .. } | Action::DropSyn | Action::Stall { .. } => {
+            silence(&mut client).await;
+            CloseKind::Deadline
+        }
+        _ => {
+            let _ = client.shutdown().await;
+            CloseKind::Fin
+        }
+    };
+    witness.close(Side::Server, kind);
+    drop(client);
+    witness.end(Counts::Opaque);
+}
+
+/// Takes bytes and says nothing until the client has had enough.
+async fn silence(client: &mut Counted<Prefixed<TcpStream>>) {
+    let mut sink = vec![0; GREETING];
+    let swallow = async { while client.read(&mut sink).await.is_ok_and(|n| n > 0) {} };
+    let _ = tokio::time::timeout(LONGEST_SILENCE, swallow).await;
+}
+
+fn witness(middlebox: &Middlebox, arrival: &Arrival) -> Witness {
+    let key = (arrival.client, arrival.destination);
+    Witness::of(&middlebox.recorder, key, arrival.id, Half::Client, Observer::Wire)
+}
+
+/// A tap that looks away.
+struct Unread;
+
+impl Tap for Unread {
+    fn up(&mut self, _: &[u8]) {}
+    fn down(&mut self, _: &[u8]) {}
+}
+
+/// A client that is silent for so long may be waiting for the server to speak. Clients that speak first do so within
+/// a millisecond on loopback.
+const SPEAKS_FIRST: Duration = Duration::from_millis(300);
+/// How long a connection may stay without a byte from either side.
+const FIRST_BYTES: Duration = Duration::from_secs(60);
+/// How long the box keeps a connection that it swallows.
+const LONGEST_SILENCE: Duration = Duration::from_secs(300);
+/// More than any greeting (RFC 5321 section 4.5.3.1.5: 512 octets a line).
+const GREETING: usize = 4096;
+/// Content type and level of a fatal alert (RFC 8446 section 6).
+const ALERT: u8 = 21;
+const FATAL: u8 = 2;
+

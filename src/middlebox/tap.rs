@@ -1,0 +1,165 @@
+//! What the box can read of an intercepted conversation: the first request and its answer's status.
+//!
+//! HTTP/1 (RFC 9112) is read; of HTTP/2 (RFC 9113) the record says that it was readable and how much. Secrets are named by kind and
+//! length, never kept.
+
+use super::relay::Tap;
+use super::sniff::{HttpHead, Seen, Sniffed, sniff};
+use crate::record::{ConnectionId, Event, Observer, Recorder, Request};
+use crate::scenario::First;
+
+/// Reads along until the first request and its status are known.
+pub struct HttpTap {
+    recorder: Recorder,
+    id: ConnectionId,
+    by: Observer,
+    protocol: Option<String>,
+    up: Vec<u8>,
+    request: Option<Request>,
+    done: bool,
+}
+
+impl HttpTap {
+    /// A tap that tells the record as `by`. `protocol` is the negotiated one.
+    pub fn new(recorder: Recorder, id: ConnectionId, by: Observer, protocol: Option<String>) -> Self {
+        Self { recorder, id, by, protocol, up: Vec::new(), request: None, done: false }
+    }
+
+    fn tell(&mut self, status: Option<u16>) {
+        if let Some(mut request) = self.request.take() {
+            request.status = status;
+            self.recorder.emit(self.id, Event::Request { by: self.by, request });
+        }
+        self.done = true;
+        self.up = Vec::new();
+    }
+}
+
+impl Tap for HttpTap {
+    fn up(&mut self, bytes: &[u8]) {
+        if self.done || self.request.is_some() {
+            return;
+        }
+        if self.up.len() + bytes.len() > MOST_HEAD {
+            self.done = true;
+            self.up = Vec::new();
+            return;
+        }
+        self.up.extend_from_slice(bytes);
+        if self.up.starts_with(H2_PREFACE) {
+            self.request = Some(h2_request());
+            self.tell(None);
+            return;
+        }
+        if let Sniffed::Seen(seen) = sniff(&self.up, First::Stream) {
+            match seen {
+                Seen::Http(head) => self.request = Some(request(&head, self.protocol.as_deref())),
+                _ => self.done = true,
+            }
+            self.up = Vec::new();
+        }
+    }
+
+    fn down(&mut self, bytes: &[u8]) {
+        if !self.done && self.request.is_some() {
+            self.tell(status(bytes));
+        }
+    }
+}
+
+impl Drop for HttpTap {
+    fn drop(&mut self) {
+        self.tell(None);
+    }
+}
+
+/// A request as the record keeps it.
+pub fn request(head: &HttpHead, protocol: Option<&str>) -> Request {
+    Request {
+        protocol: protocol.unwrap_or("http/1.1").to_owned(),
+        method: head.method.clone(),
+        host: head.host.clone(),
+        target: masked(&head.target),
+        status: None,
+        secrets: head.headers.iter().filter_map(|(name, value)| secret(name, value)).collect(),
+    }
+}
+
+fn h2_request() -> Request {
+    Request {
+        protocol: "h2".to_owned(),
+        method: "(h2)".to_owned(),
+        host: None,
+        target: String::new(),
+        status: None,
+        secrets: Vec::new(),
+    }
+}
+
+/// Query values are secrets until somebody says otherwise.
+fn masked(target: &str) -> String {
+    let Some((path, query)) = target.split_once('?') else { return target.to_owned() };
+    let pairs: Vec<_> = query.split('&').map(|pair| pair.split_once('=').map_or(pair.to_owned(), |(k, _)| format!("{k}=***"))).collect();
+    format!("{path}?{}", pairs.join("&"))
+}
+
+fn secret(name: &str, value: &str) -> Option<String> {
+    let kind = SECRET_FIELDS.iter().find(|field| name.eq_ignore_ascii_case(field))?;
+    Some(format!("{kind}: {} bytes", value.len()))
+}
+
+/// `HTTP-version SP status-code` (RFC 9112 section 4).
+fn status(bytes: &[u8]) -> Option<u16> {
+    let line = bytes.get(..12)?;
+    line.starts_with(b"HTTP/1.").then(|| std::str::from_utf8(&line[9..12]).ok()?.parse().ok()).flatten()
+}
+
+const SECRET_FIELDS: &[&str] = &["authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token"];
+const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n";
+/// A head longer than this is left unread.
+const MOST_HEAD: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{Transport, Vantage};
+
+    fn tap() -> (Recorder, HttpTap) {
+        let recorder = Recorder::new();
+        let key = ("192.0.2.1:40000".parse().unwrap(), "192.0.2.2:443".parse().unwrap());
+        let (id, _) = recorder.open(key, Transport::Tcp, Vantage::Inside, Observer::Box);
+        (recorder.clone(), HttpTap::new(recorder, id, Observer::Box, None))
+    }
+
+    #[test]
+    fn a_request_in_pieces_is_told_with_its_status_and_without_its_secrets() {
+        let (recorder, mut tap) = tap();
+        for piece in b"GET /mail?token=abc&q HTTP/1.1\r\nHost: Bank.test\r\nAuthorization: Bearer 123456\r\n\r\n".chunks(7) {
+            tap.up(piece);
+        }
+        tap.down(b"HTTP/1.1 204 No Content\r\n\r\n");
+        let requests = &recorder.connections()[0].requests;
+        assert_eq!(requests.len(), 1);
+        assert_eq!(requests[0].target, "/mail?token=***&q");
+        assert_eq!(requests[0].status, Some(204));
+        assert_eq!(requests[0].secrets, ["authorization: 13 bytes"]);
+        assert!(!format!("{:?}", recorder.entries()).contains("123456"));
+    }
+
+    #[test]
+    fn a_request_without_an_answer_is_told_at_the_end() {
+        let (recorder, mut tap) = tap();
+        tap.up(b"HEAD / HTTP/1.0\r\n\r\n");
+        drop(tap);
+        assert_eq!(recorder.connections()[0].requests[0].status, None);
+    }
+
+    #[test]
+    fn what_is_no_http_is_left_alone() {
+        let (recorder, mut tap) = tap();
+        tap.up(&[0xff; 100]);
+        tap.down(b"HTTP/1.1 200 OK\r\n\r\n");
+        drop(tap);
+        assert!(recorder.connections()[0].requests.is_empty());
+    }
+}
