@@ -3,12 +3,29 @@
 //! [`Scenario`] is the TOML as written, with the place of each value kept for error messages. [`Plan`] is what the lab
 //! runs: everything resolved, every default filled in. The conversion from one to the other is the only validator.
 //! The words used by every other room (vantage, trust, verdict, action) live here too. This room imports no other.
+//!
+//! ```text
+//! name or path ─► library ─► read ─► Scenario ─► resolve ─► Plan ─► needs
+//!                                 └─► Diagnostics ◄─┘         └─► explain
+//! ```
 
 mod clock;
+mod diagnostic;
+mod library;
+mod load;
+mod needs;
 pub mod plan;
+mod read;
+mod resolve;
+mod suggest;
 pub mod words;
+pub mod written;
 
 pub use clock::Clock;
+pub use diagnostic::{Diagnostic, Diagnostics, Kind};
+pub use library::{Listed, embedded, list, show};
+pub use load::{load, load_text};
+pub use needs::Needs;
 pub use plan::{
     Authority, Cert, Chance, Check, CheckClient, Detector, Expect, Matcher, Network, Notice, Origin, Phase, Plan, Rule, Says,
     Schedule, Serve, Service, Site, World,
@@ -17,3 +34,4 @@ pub use words::{
     Action, Direction, DnsTrick, First, OriginTrust, Place, Policing, ResetTo, Transport, Trust, UpstreamFault, Vantage,
     VerdictKind,
 };
+pub use written::Scenario;

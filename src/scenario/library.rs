@@ -1,0 +1,162 @@
+//! The files that come with mitmlab, in the binary itself: scenarios, their lists, and the parts of the world.
+//!
+//! A file on disk always wins over one of these. `tests/scenarios_read.rs` holds that none is forgotten here.
+
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// A scenario that comes with mitmlab.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Listed {
+    /// Its name: what `load` takes.
+    pub name: String,
+    /// Its title.
+    pub title: String,
+    /// What it claims, in prose.
+    pub about: String,
+}
+
+/// The scenarios that come with mitmlab, by name.
+pub fn list() -> Vec<Listed> {
+    let scenarios = FILES.iter().filter_map(|(path, text)| Some((scenario_name(path)?, *text)));
+    let mut all: Vec<_> = scenarios.map(|(name, text)| listed(name, text)).collect();
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    all
+}
+
+/// The text of a scenario that comes with mitmlab.
+pub fn show(name: &str) -> Option<&'static str> {
+    built_in(&format!("scenarios/{}.toml", name.strip_suffix(".toml").unwrap_or(name)))
+}
+
+/// Every file that is in the binary: path from the project's root, and text.
+pub fn embedded() -> &'static [(&'static str, &'static str)] {
+    FILES
+}
+
+/// Where a scenario lives, and so where its includes and lists are looked for.
+#[derive(Clone, Debug)]
+pub(crate) enum Home {
+    /// A folder of the disk, then the binary.
+    Folder(PathBuf),
+    /// The binary alone.
+    BuiltIn,
+}
+
+/// A file that was found.
+pub(crate) struct Found {
+    /// Its name for messages.
+    pub(crate) name: String,
+    /// Its text.
+    pub(crate) text: String,
+}
+
+/// Finds the scenario that is meant by a name or a path.
+///
+/// # Errors
+/// In words: no such file or scenario, or a file that cannot be read.
+pub(crate) fn scenario(name_or_path: &str) -> Result<(Found, Home), String> {
+    let path = Path::new(name_or_path);
+    if path.is_file() {
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        return Ok((Found { name: name_or_path.to_owned(), text: read(path)? }, Home::Folder(folder.to_owned())));
+    }
+    match show(name_or_path) {
+        Some(text) => Ok((Found { name: format!("scenarios/{name_or_path}.toml"), text: text.to_owned() }, Home::BuiltIn)),
+        None => Err(format!("no file and no scenario is called `{name_or_path}`")),
+    }
+}
+
+impl Home {
+    /// Finds a part of the world: `NAME.toml` or `NAME` beside the scenario, else one of `lab/world/`.
+    pub(crate) fn world(&self, name: &str) -> Result<Found, String> {
+        let ending = format!("{}.toml", name.strip_suffix(".toml").unwrap_or(name));
+        self.find(&ending, "lab/world/")
+    }
+
+    /// Finds a list: a file beside the scenario, else one that comes with mitmlab.
+    pub(crate) fn list(&self, file: &str) -> Result<Found, String> {
+        self.find(file, "scenarios/")
+    }
+
+    /// A path that a scenario names, as seen from where the program runs.
+    pub(crate) fn path(&self, written: &Path) -> PathBuf {
+        match self {
+            Self::Folder(folder) => folder.join(written),
+            Self::BuiltIn => written.to_owned(),
+        }
+    }
+
+    fn find(&self, file: &str, built_in_folder: &str) -> Result<Found, String> {
+        if let Self::Folder(folder) = self {
+            let path = folder.join(file);
+            if path.is_file() {
+                return Ok(Found { name: path.display().to_string(), text: read(&path)? });
+            }
+        }
+        let name = format!("{built_in_folder}{file}");
+        match built_in(&name) {
+            Some(text) => Ok(Found { name, text: text.to_owned() }),
+            None => Err(format!("no file `{file}`")),
+        }
+    }
+}
+
+/// Names of the parts of the world that come with mitmlab.
+pub(crate) fn world_names() -> impl Iterator<Item = &'static str> {
+    FILES.iter().filter_map(|(path, _)| path.strip_prefix("lab/world/")?.strip_suffix(".toml"))
+}
+
+/// Lists that come with mitmlab, as a scenario names them.
+pub(crate) fn list_names() -> impl Iterator<Item = &'static str> {
+    FILES.iter().filter_map(|(path, _)| path.strip_prefix("scenarios/").filter(|p| p.starts_with("lists/")))
+}
+
+/// Names of the scenarios that come with mitmlab.
+pub(crate) fn scenario_names() -> impl Iterator<Item = &'static str> {
+    FILES.iter().filter_map(|(path, _)| scenario_name(path))
+}
+
+fn scenario_name(path: &'static str) -> Option<&'static str> {
+    path.strip_prefix("scenarios/")?.strip_suffix(".toml")
+}
+
+fn listed(name: &str, text: &str) -> Listed {
+    #[derive(Default, serde::Deserialize)]
+    #[serde(default)]
+    struct Head {
+        title: String,
+        about: String,
+    }
+    let head: Head = toml::from_str(text).unwrap_or_default();
+    Listed { name: name.to_owned(), title: head.title, about: head.about }
+}
+
+fn built_in(path: &str) -> Option<&'static str> {
+    FILES.iter().find(|(known, _)| *known == path).map(|(_, text)| *text)
+}
+
+/// Reads a file, but not more than any honest scenario holds.
+fn read(path: &Path) -> Result<String, String> {
+    use std::io::Read as _;
+    let told = |e: std::io::Error| format!("cannot read `{}`: {e}", path.display());
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(told)?;
+    file.take(LARGEST_FILE + 1).read_to_string(&mut text).map_err(told)?;
+    if text.len() as u64 > LARGEST_FILE {
+        return Err(format!("`{}` is larger than {} MiB", path.display(), LARGEST_FILE >> 20));
+    }
+    Ok(text)
+}
+
+/// Bytes.
+const LARGEST_FILE: u64 = 4 << 20;
+
+macro_rules! embed {
+    ($($path:literal),* $(,)?) => { &[$(($path, include_str!(concat!("../../", $path)))),*] };
+}
+
+const FILES: &[(&str, &str)] =
+    embed!["lab/world/web-2019.toml", "scenarios/kazakhstan-2019.toml", "scenarios/lists/kazakhstan-2019.txt",];

@@ -1,0 +1,247 @@
+//! The world: included files and the scenario's own sites, joined. No two sites share a name; they may share an address.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::Resolver;
+use super::lists::is_host;
+use crate::scenario::diagnostic::{Kind, Spot};
+use crate::scenario::plan::{Cert, Serve, Service, Site, World};
+use crate::scenario::written::{
+    At, CertWritten, OneOrMany, Scenario, ServeWord, ServiceTable, ServiceWritten, SiteWritten, WorldFile,
+};
+use crate::scenario::{library, read, suggest};
+
+pub(super) fn resolve(r: &mut Resolver<'_>, written: &Scenario) -> World {
+    let mut world = World::default();
+    let mut seen = HashMap::new();
+    let Some(section) = &written.world else {
+        let top = r.top();
+        r.collector
+            .report(Kind::Missing, &top, "the scenario has no world")
+            .hint("give it one: `[world]` with `include = [\"web-2019\"]`");
+        return world;
+    };
+    let included = section.include.as_ref().map(|i| (r.spot(i), i.0.clone())).unwrap_or((r.top(), Vec::new()));
+    for name in &included.1 {
+        include(r, name, &included.0, &mut world, &mut seen);
+    }
+    let source = r.origin.source;
+    add_sites(r, source, &section.site, &mut world, &mut seen);
+    if let Some(OneOrMany(resolver)) = section.isp_resolver.as_ref().map(At::value) {
+        world.isp_resolver.clone_from(resolver);
+    }
+    if world.sites.is_empty() {
+        let spot = r.spot(section);
+        r.collector
+            .report(Kind::Missing, &spot, "the world has no site")
+            .hint("`include = [\"web-2019\"]`, or a `[[world.site]]`");
+    }
+    world
+}
+
+fn include(r: &mut Resolver<'_>, name: &str, spot: &Spot, world: &mut World, seen: &mut HashMap<String, Spot>) {
+    match r.origin.home.world(name) {
+        Ok(found) => {
+            let source = r.collector.source(found.name, found.text);
+            let file: WorldFile = read::read(r.collector, source);
+            if let Some(OneOrMany(resolver)) = file.isp_resolver.as_ref().map(At::value) {
+                world.isp_resolver.extend(resolver);
+            }
+            add_sites(r, source, &file.site, world, seen);
+        }
+        Err(_) => {
+            let message = format!("no part of the world is called `{name}`");
+            let hint = suggest::hint(name, library::world_names());
+            r.collector.report(Kind::UnknownName, spot, message).maybe(hint);
+        }
+    }
+}
+
+fn add_sites(
+    r: &mut Resolver<'_>,
+    source: usize,
+    sites: &[At<SiteWritten>],
+    world: &mut World,
+    seen: &mut HashMap<String, Spot>,
+) {
+    for written in sites {
+        let spot = |span| Spot { source, span };
+        let here = spot(written.span());
+        let names = names(r, written, &here, source);
+        for name in &names {
+            let at = written.names.as_ref().map_or(here.clone(), |n| spot(n.span()));
+            if let Some(before) = seen.insert(name.clone(), at.clone()) {
+                r.duplicate("sites of the world", name, &at, &before);
+            }
+        }
+        let addresses = addresses(r, written, &here, source);
+        if let (false, false) = (names.is_empty(), addresses.is_empty()) {
+            world.sites.push(Site {
+                names,
+                addresses,
+                asn: written.asn.as_ref().map(|a| *a.value()),
+                place: written.place.as_ref().map(|p| *p.value()).unwrap_or_default(),
+                services: services(r, written, &here, source),
+                cert: cert(r, written),
+            });
+        }
+    }
+}
+
+fn names(r: &mut Resolver<'_>, written: &SiteWritten, here: &Spot, source: usize) -> Vec<String> {
+    let Some(names) = written.names.as_ref().filter(|n| !n.0.is_empty()) else {
+        r.collector.report(Kind::Missing, here, "a site without a name").hint("`names = \"www.example.test\"`, or a list");
+        return Vec::new();
+    };
+    let spot = Spot { source, span: names.span() };
+    let good = |r: &mut Resolver<'_>, name: &String| {
+        let is_good = is_host(name.strip_prefix("*.").unwrap_or(name));
+        if !is_good {
+            r.collector.report(Kind::BadValue, &spot, format!("`{name}` is no host name"));
+        }
+        is_good
+    };
+    names.0.iter().filter(|name| good(r, name)).map(|name| name.to_ascii_lowercase()).collect()
+}
+
+fn addresses(r: &mut Resolver<'_>, written: &SiteWritten, here: &Spot, source: usize) -> Vec<IpAddr> {
+    let Some(addresses) = written.address.as_ref().filter(|a| !a.0.is_empty()) else {
+        r.collector.report(Kind::Missing, here, "a site without an address").hint("`address = \"192.0.2.10\"`, or a list");
+        return Vec::new();
+    };
+    for address in addresses.0.iter().filter(|a| a.is_loopback() || a.is_multicast() || a.is_unspecified()) {
+        let spot = Spot { source, span: addresses.span() };
+        r.collector
+            .report(Kind::BadValue, &spot, format!("`{address}` is no address of a site"))
+            .hint("sites have addresses of the sealed Internet; a server of your own is a service `{ serve = \"loopback\" }`");
+    }
+    addresses.0.clone()
+}
+
+fn cert(r: &Resolver<'_>, written: &SiteWritten) -> Cert {
+    match written.cert.as_ref().map(At::value) {
+        None => Cert::default(),
+        Some(CertWritten::Word(cert)) => cert.clone(),
+        Some(CertWritten::Files(files)) => {
+            Cert::Files { chain: r.origin.home.path(&files.chain), key: r.origin.home.path(&files.key) }
+        }
+    }
+}
+
+fn services(r: &mut Resolver<'_>, written: &SiteWritten, here: &Spot, source: usize) -> Vec<Service> {
+    let Some(listed) = &written.services else { return vec![https(), http()] };
+    let spot = Spot { source, span: listed.span() };
+    let mut services: Vec<Service> = Vec::new();
+    for service in &listed.0 {
+        let resolved = match service {
+            ServiceWritten::Https => Some(https()),
+            ServiceWritten::Http => Some(http()),
+            ServiceWritten::Table(table) => detailed(r, table, &spot),
+        };
+        let Some(resolved) = resolved else { continue };
+        if services.iter().any(|s| s.port == resolved.port) {
+            r.collector.report(Kind::Duplicate, &spot, format!("two services on port {}", resolved.port));
+        }
+        services.push(resolved);
+    }
+    if listed.0.is_empty() {
+        r.collector.report(Kind::Missing, here, "a site without a service").hint("leave `services` out for https and http");
+    }
+    services
+}
+
+fn https() -> Service {
+    Service { port: 443, serve: Serve::Https { pages: None, alpn: default_alpn(), hsts: false } }
+}
+
+fn http() -> Service {
+    Service { port: 80, serve: Serve::Http { pages: None, to_https: true } }
+}
+
+fn default_alpn() -> Vec<String> {
+    vec!["h2".to_owned(), "http/1.1".to_owned()]
+}
+
+fn detailed(r: &mut Resolver<'_>, table: &ServiceTable, spot: &Spot) -> Option<Service> {
+    let Some(serve) = table.serve else {
+        let hint = "`serve` is one of `https`, `http`, `exec`, `loopback`";
+        r.collector.report(Kind::Missing, spot, "a service that does not say what it serves").hint(hint);
+        return None;
+    };
+    for key in foreign_keys(serve, table) {
+        r.collector.report(Kind::Contradiction, spot, format!("`{key}` means nothing for a service `{}`", word(serve)));
+    }
+    let port = table.port.or(match serve {
+        ServeWord::Https => Some(443),
+        ServeWord::Http => Some(80),
+        _ => None,
+    });
+    let Some(port) = port.filter(|p| *p != 0) else {
+        r.collector.report(Kind::Missing, spot, format!("a service `{}` without a port", word(serve)));
+        return None;
+    };
+    let serve = match serve {
+        ServeWord::Https => Serve::Https {
+            pages: table.pages.clone(),
+            alpn: table.alpn.clone().map_or_else(default_alpn, |a| a.0),
+            hsts: table.hsts.unwrap_or(false),
+        },
+        ServeWord::Http => Serve::Http { pages: table.pages.clone(), to_https: table.to_https.unwrap_or(false) },
+        ServeWord::Exec => exec(r, table, spot)?,
+        ServeWord::Loopback => loopback(r, table, spot)?,
+    };
+    Some(Service { port, serve })
+}
+
+fn exec(r: &mut Resolver<'_>, table: &ServiceTable, spot: &Spot) -> Option<Serve> {
+    let Some(argv) = table.run.clone().filter(|run| !run.is_empty()) else {
+        r.collector
+            .report(Kind::Missing, spot, "a service `exec` without a program")
+            .hint("`run = [\"program\", \"--port\", \"{port}\"]`");
+        return None;
+    };
+    Some(Serve::Exec { argv, ready_within: table.ready_within.map_or(Duration::from_secs(10), |s| s.0) })
+}
+
+fn loopback(r: &mut Resolver<'_>, table: &ServiceTable, spot: &Spot) -> Option<Serve> {
+    match table.address {
+        Some(address) if address.ip().is_loopback() && address.port() != 0 => Some(Serve::Loopback { address }),
+        Some(address) => {
+            r.collector
+                .report(Kind::BadValue, spot, format!("`{address}` is not on the loopback interface"))
+                .hint("the lab dials no other address of the host");
+            None
+        }
+        None => {
+            r.collector
+                .report(Kind::Missing, spot, "a service `loopback` without an address")
+                .hint("`address = \"127.0.0.1:8443\"`");
+            None
+        }
+    }
+}
+
+fn foreign_keys(serve: ServeWord, table: &ServiceTable) -> Vec<&'static str> {
+    let web = matches!(serve, ServeWord::Https | ServeWord::Http);
+    let keys = [
+        ("pages", table.pages.is_some(), web),
+        ("alpn", table.alpn.is_some(), serve == ServeWord::Https),
+        ("hsts", table.hsts.is_some(), serve == ServeWord::Https),
+        ("to_https", table.to_https.is_some(), serve == ServeWord::Http),
+        ("run", table.run.is_some(), serve == ServeWord::Exec),
+        ("ready_within", table.ready_within.is_some(), serve == ServeWord::Exec),
+        ("address", table.address.is_some(), serve == ServeWord::Loopback),
+    ];
+    keys.into_iter().filter(|(_, given, known)| *given && !known).map(|(key, ..)| key).collect()
+}
+
+fn word(serve: ServeWord) -> &'static str {
+    match serve {
+        ServeWord::Https => "https",
+        ServeWord::Http => "http",
+        ServeWord::Exec => "exec",
+        ServeWord::Loopback => "loopback",
+    }
+}

@@ -1,0 +1,215 @@
+//! World files as written: sites with their addresses, certificates and services.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::At;
+use super::values::{OneOrMany, Span};
+use crate::scenario::words::Place;
+
+/// A file of `lab/world/`: a part of the genuine Internet.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WorldFile {
+    /// What part of the Internet it is.
+    pub about: Option<At<String>>,
+    /// Addresses of the ISP's resolver.
+    pub isp_resolver: Option<At<OneOrMany<IpAddr>>>,
+    /// The sites.
+    pub site: Vec<At<SiteWritten>>,
+}
+
+/// A host of the world.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SiteWritten {
+    /// DNS names; reports use the first. `*.example.test` stands for one label. Required.
+    #[schemars(required)]
+    pub names: Option<At<OneOrMany<String>>>,
+    /// Addresses. Sites may share one. Required.
+    #[schemars(required)]
+    pub address: Option<At<OneOrMany<IpAddr>>>,
+    /// Number of the autonomous system.
+    pub asn: Option<At<u32>>,
+    /// In the country or abroad. Default: `outside`.
+    pub place: Option<At<Place>>,
+    /// Its certificate. Default: `good`.
+    pub cert: Option<At<CertWritten>>,
+    /// What it serves. Default: `["https", "http"]`.
+    pub services: Option<At<OneOrMany<ServiceWritten>>>,
+}
+
+/// What certificate a site shows.
+#[derive(Clone, Debug)]
+pub enum CertWritten {
+    /// By its word: `good`, `expired` ...
+    Word(crate::scenario::Cert),
+    /// `{ chain = "chain.pem", key = "key.pem" }`.
+    Files(CertFiles),
+}
+
+/// PEM files of the user's own.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CertFiles {
+    /// Chain, leaf first.
+    pub chain: PathBuf,
+    /// Private key.
+    pub key: PathBuf,
+}
+
+/// A service: `"https"`, `"http"`, or a table.
+#[derive(Clone, Debug)]
+pub enum ServiceWritten {
+    /// `"https"`: port 443, h2 and http/1.1, a built-in page.
+    Https,
+    /// `"http"`: port 80, redirects to https.
+    Http,
+    /// In detail.
+    Table(Box<ServiceTable>),
+}
+
+/// A service in detail.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServiceTable {
+    /// Port. Default: 443 for https, 80 for http; required for the others.
+    pub port: Option<u16>,
+    /// What is served. Required.
+    #[schemars(required)]
+    pub serve: Option<ServeWord>,
+    /// Folder under `lab/sites` (https, http). Default: a built-in page.
+    pub pages: Option<PathBuf>,
+    /// Offered protocols, in order (https). Default: `["h2", "http/1.1"]`.
+    pub alpn: Option<OneOrMany<String>>,
+    /// Strict-Transport-Security is sent (https). Default: false.
+    pub hsts: Option<bool>,
+    /// Everything is redirected to https (http). Default: false.
+    pub to_https: Option<bool>,
+    /// Program and arguments; `{cert}`, `{key}`, `{chain}`, `{port}`, `{dir}` are filled in (exec).
+    pub run: Option<Vec<String>>,
+    /// How long the program may take until it listens (exec). Default: `"10s"`.
+    pub ready_within: Option<Span>,
+    /// Address of a server of your own on the loopback interface (loopback).
+    pub address: Option<SocketAddr>,
+}
+
+/// What a service is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServeWord {
+    /// HTTPS.
+    Https,
+    /// Plain HTTP.
+    Http,
+    /// A program that is started with the world.
+    Exec,
+    /// A server of your own on the loopback interface.
+    Loopback,
+}
+
+impl<'de> Deserialize<'de> for CertWritten {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(CertVisitor)
+    }
+}
+
+struct CertVisitor;
+
+impl<'de> Visitor<'de> for CertVisitor {
+    type Value = CertWritten;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a certificate: a word such as `good` or `expired`, or `{ chain = \"chain.pem\", key = \"key.pem\" }`")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<CertWritten, E> {
+        use crate::scenario::Cert;
+        Ok(CertWritten::Word(match text {
+            "good" => Cert::Good,
+            "good-rsa" => Cert::GoodRsa,
+            "expired" => Cert::Expired,
+            "not-yet-valid" => Cert::NotYetValid,
+            "wrong-host" => Cert::WrongHost,
+            "self-signed" => Cert::SelfSigned,
+            "untrusted-root" => Cert::UntrustedRoot,
+            "missing-intermediate" => Cert::MissingIntermediate,
+            "extended-validation" => Cert::ExtendedValidation,
+            _ => return Err(E::unknown_variant(text, CERT_WORDS)),
+        }))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<CertWritten, A::Error> {
+        CertFiles::deserialize(MapAccessDeserializer::new(map)).map(CertWritten::Files)
+    }
+}
+
+impl JsonSchema for CertWritten {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Cert".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let files = generator.subschema_for::<CertFiles>();
+        json_schema!({ "anyOf": [{ "enum": CERT_WORDS }, files] })
+    }
+}
+
+impl<'de> Deserialize<'de> for ServiceWritten {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ServiceVisitor)
+    }
+}
+
+struct ServiceVisitor;
+
+impl<'de> Visitor<'de> for ServiceVisitor {
+    type Value = ServiceWritten;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a service: `\"https\"`, `\"http\"` or a table such as `{ serve = \"https\", port = 8443 }`")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<ServiceWritten, E> {
+        match text {
+            "https" => Ok(ServiceWritten::Https),
+            "http" => Ok(ServiceWritten::Http),
+            _ => Err(E::unknown_variant(text, SERVICE_WORDS)),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ServiceWritten, A::Error> {
+        ServiceTable::deserialize(MapAccessDeserializer::new(map)).map(|table| ServiceWritten::Table(Box::new(table)))
+    }
+}
+
+impl JsonSchema for ServiceWritten {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Service".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let table = generator.subschema_for::<ServiceTable>();
+        json_schema!({ "anyOf": [{ "enum": SERVICE_WORDS }, table] })
+    }
+}
+
+const CERT_WORDS: &[&str] = &[
+    "good",
+    "good-rsa",
+    "expired",
+    "not-yet-valid",
+    "wrong-host",
+    "self-signed",
+    "untrusted-root",
+    "missing-intermediate",
+    "extended-validation",
+];
+
+const SERVICE_WORDS: &[&str] = &["https", "http"];
