@@ -1,6 +1,6 @@
 //! A leg as the record tells it, and what a control leg is good for.
 
-use super::reaction::{Hindrance, hindrance, reaction};
+use super::reaction::{Hindrance, hindrance, plaintext, reaction};
 use super::surroundings::Surroundings;
 use super::{LegTruth, Lookup, Reaction, alert};
 use crate::record::{Connection, Entry, Event, LegId};
@@ -80,7 +80,9 @@ pub(super) fn control_of(leg: Option<&LegTruth>, host: &str, around: &Surroundin
     if here.iter().any(|c| c.intercepted() || hindrance(c) != Hindrance::None) {
         return Control::Failed("the control leg was interfered with".to_owned());
     }
-    let reactions: Vec<Reaction> = here.iter().filter(|c| !resumed(c)).map(|c| reaction(c)).collect();
+    let any_tls = here.iter().any(|c| !plaintext(c)); // what was sent in the clear says nothing about certificates
+    let telling = here.iter().filter(|c| !resumed(c) && !(any_tls && plaintext(c)));
+    let reactions: Vec<Reaction> = telling.map(|c| reaction(c)).collect();
     let refused = reactions.iter().find_map(|r| match r {
         Reaction::Alert { number, .. } => Some(format!("alert {number} {}", alert::name(*number))),
         _ => None,

@@ -157,3 +157,164 @@ fn any_bad_site(check: &Check, plan: &Plan) -> bool {
 fn is_skipped(check: &CheckResult) -> bool {
     matches!(check.outcome, Outcome::Skipped(_))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::DecisionRecord;
+    use crate::scenario::{Action, CheckClient, Clock, Expect, Matcher, Network, Transport, Vantage, World};
+    use crate::verdict::report::sample;
+    use crate::verdict::{Difference, Lookup};
+
+    #[test]
+    fn a_scenario_cannot_rot_silently() {
+        let plan = plan();
+        let passed = CheckResult { outcome: Outcome::Passed, ..CheckResult::skipped("c", "interception", "") };
+        let quiet = findings(&plan, std::slice::from_ref(&passed), &Hits::default());
+        assert!(quiet.faults.iter().any(|f| f.contains("`forge` of the phase `interception` (line 7) never fired")), "{quiet:?}");
+        assert!(quiet.faults.iter().any(|f| f.contains("no check enters the phase `halted`")), "{quiet:?}");
+        let fired = Hits::count(&[decision("rule"), decision("coin")]);
+        assert_eq!(fired.of("interception", "forge"), 1, "a rule that its coin held back has not fired");
+        assert_eq!(findings(&plan, &[passed], &fired).faults.len(), 1, "only the phase is left");
+    }
+
+    #[test]
+    fn skipped_checks_are_not_passed_and_excuse_their_rules() {
+        let skipped = CheckResult::skipped("c", "interception", "no curl");
+        let found = findings(&plan(), std::slice::from_ref(&skipped), &Hits::default());
+        assert_eq!(found.faults, ["every check was skipped (1): nothing is shown"]);
+        let passed = CheckResult { outcome: Outcome::Passed, ..CheckResult::skipped("d", "halted", "") };
+        let found = findings(&plan(), &[skipped, passed], &Hits::default());
+        assert!(found.remarks.iter().any(|r| r.contains("never fired; checks of its phase were skipped")), "{found:?}");
+    }
+
+    #[test]
+    fn an_expectation_that_nothing_can_meet_is_a_fault() {
+        let dead = |expect: Expect, phase| {
+            let mut plan = plan();
+            (plan.checks[0].expect, plan.checks[0].phase) = (expect, phase);
+            dead_expectation(&plan.checks[0], &plan).unwrap_or_default()
+        };
+        let rule = Expect { rule: Some("forgery".to_owned()), ..Expect::default() };
+        assert!(dead(rule, 0).contains("the rule `forgery`"));
+        let action = Expect { action: Some("reset".to_owned()), ..Expect::default() };
+        assert!(dead(action, 0).contains("the action `reset`"));
+        let verdict = Expect { verdict: vec![VerdictKind::Refused, VerdictKind::Exposed], ..Expect::default() };
+        assert!(dead(verdict.clone(), 1).contains("`refused` or `exposed`"), "the phase has no rule");
+        assert_eq!(dead(verdict, 0), "");
+    }
+
+    #[test]
+    fn exit_codes_tell_contradicted_from_undecided() {
+        let failed = |seen: &str| {
+            let difference = Difference {
+                what: "verdict".to_owned(),
+                expected: "refused".to_owned(),
+                seen: seen.to_owned(),
+                evidence: String::new(),
+            };
+            CheckResult { outcome: Outcome::Failed(vec![difference]), ..CheckResult::skipped("c", "p", "") }
+        };
+        let passed = CheckResult { outcome: Outcome::Passed, ..CheckResult::skipped("c", "p", "") };
+        let skipped = CheckResult::skipped("c", "p", "no curl");
+        let code = |checks: &[&CheckResult]| exit_code(&sample::run_of(checks.iter().map(|c| (*c).clone()).collect()));
+        assert_eq!(code(&[&passed, &skipped]), 0);
+        assert_eq!(code(&[&passed, &failed("exposed")]), 1);
+        assert_eq!(code(&[&passed, &failed("not-contacted")]), 1);
+        assert_eq!(code(&[&passed, &failed("inconclusive")]), 3);
+        assert_eq!(code(&[&failed("inconclusive"), &failed("exposed")]), 1);
+        assert_eq!(code(&[&skipped, &skipped]), 3);
+        assert_eq!(code(&[]), 1);
+        let twin = CheckResult { twin: Some(Box::new(failed("exposed"))), ..passed.clone() };
+        assert_eq!(code(&[&twin]), 1);
+        let broken = RunReport { containment: vec![("sealed".to_owned(), false)], ..sample::run_of(vec![passed.clone()]) };
+        assert_eq!(exit_code(&broken), 1);
+        let faulty = RunReport { faults: vec!["inert rule".to_owned()], ..sample::run_of(vec![passed]) };
+        assert_eq!(exit_code(&faulty), 1);
+    }
+
+    #[test]
+    fn dns_rules_fire_in_the_phase_in_force() {
+        let enter = Event::PhaseEnter { phase: "blocking".to_owned(), clock: String::new() };
+        let query = Event::DnsQuery {
+            client: "192.0.2.2:5353".parse().expect("an address"),
+            resolver: "192.0.2.53:53".parse().expect("an address"),
+            name: "a.test".to_owned(),
+            kind: "A".to_owned(),
+            transport: Transport::Udp,
+            answer: vec!["NXDOMAIN".to_owned()],
+            rule: Some("no-name".to_owned()),
+        };
+        let entries =
+            [enter, query].map(|event| Entry { seq: 0, t_us: 0, leg: Some(crate::record::LegId(1)), connection: None, event });
+        assert_eq!(Hits::count(&entries).of("blocking", "no-name"), 1);
+        let lookup = Lookup {
+            name: "a.test".to_owned(),
+            kind: "A".to_owned(),
+            answer: vec!["NXDOMAIN".to_owned()],
+            rule: Some("no-name".to_owned()),
+        };
+        assert_eq!(crate::verdict::lookups_of(&entries, crate::record::LegId(1)), [lookup]);
+    }
+
+    fn decision(reason: &str) -> Entry {
+        let event = Event::Decision(DecisionRecord {
+            action: "intercept".to_owned(),
+            reason: reason.to_owned(),
+            rule: Some("forge".to_owned()),
+            phase: "interception".to_owned(),
+            coin: None,
+            clock: String::new(),
+        });
+        Entry { seq: 0, t_us: 0, leg: None, connection: None, event }
+    }
+
+    fn plan() -> Plan {
+        let clock = Clock::of_this_machine().now();
+        let rule = Rule {
+            name: "forge".to_owned(),
+            when: Matcher::default(),
+            action: Action::Intercept,
+            sources: Vec::new(),
+            unused_ok: None,
+            line: 7,
+        };
+        let phase = |name: &str, rules| Phase {
+            name: name.to_owned(),
+            from: None,
+            to: None,
+            rules,
+            notice: None,
+            profile: None,
+            unused_ok: None,
+        };
+        let check = Check {
+            name: "c".to_owned(),
+            phase: 0,
+            clock,
+            vantage: Vantage::Inside,
+            trust: Trust::Web,
+            client: CheckClient::Command(vec!["curl".to_owned()]),
+            url: None,
+            targets: Vec::new(),
+            expect: Expect::default(),
+            twin: None,
+            deadline: std::time::Duration::from_secs(1),
+            line: 9,
+        };
+        Plan {
+            name: "s".to_owned(),
+            title: "s".to_owned(),
+            about: String::new(),
+            sources: Vec::new(),
+            file: std::path::PathBuf::new(),
+            authority: None,
+            world: World::default(),
+            network: Network { hops_inside: 0, hops_outside: 0, first: crate::scenario::First::Stream, ipv6: false },
+            clock,
+            seed: 1,
+            phases: vec![phase("interception", vec![rule]), phase("halted", Vec::new())],
+            checks: vec![check],
+        }
+    }
+}

@@ -1,7 +1,5 @@
 //! Builders of synthetic connections and legs for the tests of this room.
 
-use std::net::SocketAddr;
-
 use super::LegTruth;
 use crate::record::{Connection, LegKind};
 use crate::scenario::{Trust, Vantage};
