@@ -3,13 +3,31 @@
 //! Only application bytes prove acceptance; exit codes prove nothing; a silent close needs a control
 //! (measured on some 35 real client set-ups). So a verdict is differential: control leg, then test leg.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Connection, ConnectionId, LegKind};
 use crate::scenario::{Trust, Vantage, VerdictKind};
 
+pub mod alert;
+pub mod detector;
+pub mod expect;
+pub mod explain;
+mod judge;
+mod leg;
+mod reaction;
+pub mod report;
+pub mod run;
+mod standing;
+mod surroundings;
+
+pub use judge::{judge, target};
+pub use leg::{legs_of, lookups_of};
+pub use reaction::reaction;
+pub use surroundings::Surroundings;
+
 /// One leg as it happened: what was run, how it ended, what it connected to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LegTruth {
     /// Control or test.
     pub kind: LegKind,
@@ -35,10 +53,26 @@ pub struct LegTruth {
     pub stderr_tail: String,
     /// Its connections.
     pub connections: Vec<Connection>,
+    /// The names that it asked for: how a name that leads nowhere is told from a client that never asked.
+    #[serde(default)]
+    pub lookups: Vec<Lookup>,
+}
+
+/// A name that a leg asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Lookup {
+    /// Name, lower case, no final dot.
+    pub name: String,
+    /// Record type.
+    pub kind: String,
+    /// What was answered.
+    pub answer: Vec<String>,
+    /// The rule that changed the answer, if one did.
+    pub rule: Option<String>,
 }
 
 /// What a client did on one connection.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reaction {
     /// Sent application bytes.
@@ -66,7 +100,7 @@ pub enum Reaction {
 }
 
 /// The verdict for one target host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TargetVerdict {
     /// Host.
     pub host: String,
@@ -81,7 +115,7 @@ pub struct TargetVerdict {
 }
 
 /// One check, judged.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckResult {
     /// Name of the check.
     pub name: String,
@@ -93,6 +127,9 @@ pub struct CheckResult {
     pub targets: Vec<TargetVerdict>,
     /// A detector's finding, if the check has one.
     pub finding: Option<String>,
+    /// How good the detector was, as far as its control leg allows to tell.
+    #[serde(default)]
+    pub grade: Option<Grade>,
     /// Hosts that the client contacted besides: listed, not judged.
     pub background: Vec<String>,
     /// The control leg, if one was run.
@@ -104,7 +141,7 @@ pub struct CheckResult {
 }
 
 /// How a check ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// All that was expected held.
@@ -115,8 +152,22 @@ pub enum Outcome {
     Skipped(String),
 }
 
+/// How good a detector was in one check: what it said against what was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Grade {
+    /// Its connections were forged, and it noticed.
+    TruePositive,
+    /// Nothing was forged, and it kept quiet.
+    TrueNegative,
+    /// Nothing was forged, and it said that something changed.
+    FalsePositive,
+    /// Its connections were forged, and it said what it always says.
+    FalseNegative,
+}
+
 /// One difference between what was expected and what was seen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Difference {
     /// The key of `expect`: `verdict`, `exit`, `action` ...
     pub what: String,
@@ -129,7 +180,7 @@ pub struct Difference {
 }
 
 /// A whole run, judged.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunReport {
     /// Short name of the scenario.
     pub scenario: String,
@@ -152,3 +203,41 @@ pub struct RunReport {
     /// Milliseconds that the run took.
     pub ms: u64,
 }
+
+impl Grade {
+    /// The words for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TruePositive => "true positive",
+            Self::TrueNegative => "true negative",
+            Self::FalsePositive => "false positive",
+            Self::FalseNegative => "false negative",
+        }
+    }
+}
+
+impl CheckResult {
+    /// A check that was not run, with the reason.
+    pub fn skipped(name: impl Into<String>, phase: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            phase: phase.into(),
+            outcome: Outcome::Skipped(reason.into()),
+            targets: Vec::new(),
+            finding: None,
+            grade: None,
+            background: Vec::new(),
+            control: None,
+            test: None,
+            twin: None,
+        }
+    }
+
+    /// The check and its twin, if it has one.
+    pub fn with_twin(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(self.twin.as_deref())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -329,8 +329,9 @@ impl Connection {
             }
             Event::HandshakeDone { half, by, handshake } => {
                 let truth = self.half(*half);
-                truth.heard(*by);
-                truth.handshake = Some(handshake.clone());
+                if truth.heard(*by) || truth.handshake.is_none() {
+                    truth.handshake = Some(handshake.clone());
+                }
             }
             Event::Alert { half, by, alert } => {
                 let truth = self.half(*half);
@@ -372,6 +373,8 @@ impl HalfTruth {
             Some(known) if !better(known) && better(by) => {
                 self.alerts.clear();
                 self.closes.clear();
+                self.error = None;
+                self.bytes = Bytes { app_up: None, app_down: None, ..self.bytes }; // an estimate from record sizes
                 self.observer = Some(by);
                 true
             }
@@ -383,14 +386,14 @@ impl HalfTruth {
     }
 
     fn end(&mut self, by: Observer, bytes: Bytes, error: Option<String>) {
-        let first_word = self.heard(by);
+        let best_word = self.heard(by);
         self.bytes.raw_up = self.bytes.raw_up.max(bytes.raw_up);
         self.bytes.raw_down = self.bytes.raw_down.max(bytes.raw_down);
-        if bytes.app_up.is_some() {
+        if best_word && bytes.app_up.is_some() {
             self.bytes.app_up = bytes.app_up;
             self.bytes.app_down = bytes.app_down;
         }
-        if first_word && error.is_some() {
+        if best_word && error.is_some() {
             self.error = error;
         }
         self.ended = true;

@@ -90,10 +90,11 @@ impl Recorder {
 
     /// Opens a connection, or gives the number it already has. `by` is who sees it now.
     pub fn open(&self, key: FlowKey, transport: Transport, vantage: Vantage, by: Observer) -> (ConnectionId, Half) {
-        if let Some(known) = self.find(key) {
-            return known;
+        let mut state = self.state(); // held over both steps: two who see the same first packet must not open it twice
+        match state.flows.get(&key) {
+            Some(known) => *known,
+            None => (self.open_in(&mut state, key, None, transport, vantage, by, None), Half::Client),
         }
-        (self.open_new(key, None, transport, vantage, by, None), Half::Client)
     }
 
     /// Opens a connection that is certainly new (a SYN, an accepted proxy request), whatever the key said before.
@@ -106,13 +107,7 @@ impl Recorder {
         by: Observer,
         leg: Option<LegId>,
     ) -> ConnectionId {
-        let mut state = self.state();
-        let id = ConnectionId(state.connections.len() as u64 + 1);
-        state.flows.insert(key, (id, Half::Client));
-        let leg = leg.or_else(|| state.legs.get(&key.0.ip()).copied());
-        let event = Event::ConnectionOpen { client: key.0, destination: key.1, asked, transport, vantage, by };
-        self.push(&mut state, leg, Some(id), event);
-        id
+        self.open_in(&mut self.state(), key, asked, transport, vantage, by, leg)
     }
 
     /// Says that a connection of the box's own, from the box to the origin, is the upstream half of `id`.
@@ -186,6 +181,25 @@ impl Recorder {
         }
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the arguments of `open_new` and the lock")]
+    fn open_in(
+        &self,
+        state: &mut MutexGuard<'_, State>,
+        key: FlowKey,
+        asked: Option<String>,
+        transport: Transport,
+        vantage: Vantage,
+        by: Observer,
+        leg: Option<LegId>,
+    ) -> ConnectionId {
+        let id = ConnectionId(state.connections.len() as u64 + 1);
+        state.flows.insert(key, (id, Half::Client));
+        let leg = leg.or_else(|| state.legs.get(&key.0.ip()).copied());
+        let event = Event::ConnectionOpen { client: key.0, destination: key.1, asked, transport, vantage, by };
+        self.push(state, leg, Some(id), event);
+        id
+    }
+
     fn push(&self, state: &mut MutexGuard<'_, State>, leg: Option<LegId>, connection: Option<ConnectionId>, event: Event) {
         let entry = Arc::new(Entry {
             seq: state.entries.len() as u64,
@@ -211,5 +225,74 @@ impl Recorder {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Alert, Bytes, CloseKind, Side};
+
+    fn key(port: u16) -> FlowKey {
+        (([192, 0, 2, 2], port).into(), ([192, 0, 2, 10], 443).into())
+    }
+
+    fn alert(number: u8) -> Alert {
+        let name = "alert".to_owned();
+        Alert { from: Side::Client, level: None, number, name, plaintext: None, after_handshake: false }
+    }
+
+    #[test]
+    fn two_observers_of_one_connection_open_it_once() {
+        let recorder = Recorder::new();
+        for port in 1..200 {
+            let other = recorder.clone();
+            let open = move |r: &Recorder, by| r.open(key(port), Transport::Tcp, Vantage::Inside, by).0;
+            let there = std::thread::spawn(move || open(&other, Observer::Wire));
+            assert_eq!(open(&recorder, Observer::Origin), there.join().expect("no panic"));
+        }
+        assert_eq!(recorder.connections().len(), 199);
+    }
+
+    #[test]
+    fn the_word_of_an_end_outranks_the_wire() {
+        for wire_first in [true, false] {
+            let recorder = Recorder::new();
+            let id = recorder.open(key(1), Transport::Tcp, Vantage::Inside, Observer::Wire).0;
+            let say = |by: Observer, number: u8, app: u64, side: Side| {
+                let half = Half::Client;
+                recorder.emit(id, Event::Alert { half, by, alert: alert(number) });
+                recorder.emit(id, Event::Close { half, by, side, kind: CloseKind::Fin });
+                let bytes = Bytes { raw_up: 500 + app, raw_down: 0, app_up: Some(app), app_down: Some(0) };
+                recorder.emit(id, Event::HalfEnd { half, by, bytes, error: Some(format!("{by:?}")) });
+            };
+            let wire = || say(Observer::Wire, 80, 60, Side::Server);
+            if wire_first {
+                wire();
+            }
+            say(Observer::Origin, 48, 0, Side::Client);
+            if !wire_first {
+                wire();
+            }
+            let half = recorder.connection(id).expect("opened").client_half;
+            assert_eq!(half.alerts.iter().map(|a| a.number).collect::<Vec<_>>(), [48]);
+            assert_eq!((half.closes.len(), half.closes[0].side), (1, Side::Client));
+            assert_eq!((half.bytes.app_up, half.bytes.raw_up), (Some(0), 560));
+            assert_eq!(half.error.as_deref(), Some("Origin"));
+        }
+    }
+
+    #[test]
+    fn a_late_sink_hears_everything_and_folding_gives_the_same_truth() {
+        let recorder = Recorder::new();
+        let id = recorder.open(key(1), Transport::Tcp, Vantage::Inside, Observer::Wire).0;
+        recorder.emit(id, Event::Note { text: "a".to_owned() });
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let into = Arc::clone(&heard);
+        recorder.add_sink(move |entry| into.lock().expect("no panic").push(entry.clone()));
+        recorder.emit(id, Event::ConnectionEnd {});
+        let heard = heard.lock().expect("no panic");
+        assert_eq!(heard.iter().map(|e| e.seq).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(Connection::fold(heard.iter()), recorder.connections());
     }
 }

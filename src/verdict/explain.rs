@@ -1,0 +1,110 @@
+//! One paragraph for a failed check: what was expected, what was seen, on what evidence, and what to look at next.
+
+use super::{CheckResult, Difference, LegTruth, Outcome, TargetVerdict};
+use crate::record::Connection;
+use crate::scenario::{Trust, VerdictKind};
+
+/// The paragraph, without its heading. None if the check did not fail.
+pub fn explain(check: &CheckResult) -> Option<String> {
+    let Outcome::Failed(differences) = &check.outcome else { return None };
+    let mut sentences: Vec<String> = differences.iter().map(sentence).collect();
+    sentences.extend(check.targets.iter().flat_map(|t| t.remarks.iter().map(|remark| format!("{}: {remark}.", t.host))));
+    sentences.extend(check.test.as_ref().map(ran));
+    sentences.push(format!("Next: {}.", next_step(check, differences)));
+    Some(sentences.join(" "))
+}
+
+fn sentence(difference: &Difference) -> String {
+    let Difference { what, expected, seen, evidence } = difference;
+    format!("Expected {what} {expected}, saw {seen}: {}.", evidence.trim_end_matches('.'))
+}
+
+fn ran(leg: &LegTruth) -> String {
+    let ended = match (leg.exit, leg.signal) {
+        (Some(code), _) => format!("exited with {code}"),
+        (None, _) if leg.timed_out => "was ended at its deadline".to_owned(),
+        (None, Some(signal)) => format!("was ended by signal {signal}"),
+        (None, None) => "did not run".to_owned(),
+    };
+    format!("`{}` (trust {}, {}) {ended}.", leg.argv.join(" "), leg.trust, leg.vantage)
+}
+
+/// What a person would look at first, from the first difference and the evidence under it.
+fn next_step(check: &CheckResult, differences: &[Difference]) -> String {
+    let Some(first) = differences.first() else { return "judge the recording again".to_owned() };
+    match first.what.as_str() {
+        "client" => "see whether the program is installed and may be executed".to_owned(),
+        "finding" => "run the detector's command in the lab by hand and compare its output with what the check reads".to_owned(),
+        "exit" | "stderr" => {
+            "compare the client's words with those of its control leg; exit codes differ between versions".to_owned()
+        }
+        "alert" => {
+            "alert numbers belong to a TLS library and its version: leave `alert` out unless the number itself is the claim"
+                .to_owned()
+        }
+        "action" | "rule" => about_the_box(check),
+        _ => about_the_verdict(check, differences),
+    }
+}
+
+fn about_the_verdict(check: &CheckResult, differences: &[Difference]) -> String {
+    let differs = |t: &&TargetVerdict| differences.iter().any(|d| d.what == "verdict" && d.evidence.starts_with(&t.host));
+    let Some(target) = check.targets.iter().find(differs) else {
+        return "declare a target: give the check a `url`".to_owned();
+    };
+    let trust = check.test.as_ref().map(|t| t.trust);
+    match target.verdict {
+        VerdictKind::Untouched => about_the_box(check),
+        VerdictKind::Blocked => "see the rule that hindered it: an earlier rule may match before the one that was meant".to_owned(),
+        VerdictKind::Exposed if trust.is_some_and(Trust::has_authority) => {
+            "the authority's root is installed here: only a pin, or a detector, can make this client refuse".to_owned()
+        }
+        VerdictKind::Exposed => {
+            "see why the client accepts a chain that it cannot verify: switched-off verification, or trust from elsewhere".to_owned()
+        }
+        VerdictKind::Refused if trust.is_some_and(Trust::has_authority) => {
+            "the client may keep roots of its own and not read the store that the lab filled, or it pins".to_owned()
+        }
+        VerdictKind::Refused => "the client verifies: `web+authority` shows what it does when the root is installed".to_owned(),
+        VerdictKind::HandshakeOnly => {
+            "let the client send a request: a client that only shakes hands has nothing to lose, in any leg".to_owned()
+        }
+        VerdictKind::NotContacted => {
+            "see the names that it looked up and the hosts in the background: it may use another host, a cache, or ignore the proxy".to_owned()
+        }
+        VerdictKind::Inconclusive => "run the same command without interference and make it succeed; then judge again".to_owned(),
+    }
+}
+
+/// Why the box did what it did.
+fn about_the_box(check: &CheckResult) -> String {
+    let evidence = check.targets.iter().flat_map(|t| &t.evidence);
+    let connections = check.test.as_ref().map(|t| t.connections.as_slice()).unwrap_or_default();
+    let mut decisive = evidence.filter_map(|id| connections.iter().find(|c| c.id == *id));
+    let Some(connection) = decisive.next() else {
+        return "see the box's decisions in the recording".to_owned();
+    };
+    match connection.decision() {
+        None => format!(
+            "{} did not cross the box: see where the client and the site stand, and which ports the rules divert",
+            connection.id
+        ),
+        Some(decision) => format!(
+            "the box decided `{}` on {} because of `{}`{}: compare the rule's `match` with {}",
+            decision.action,
+            connection.id,
+            decision.reason,
+            decision.rule.as_ref().map(|rule| format!(" (rule `{rule}`)")).unwrap_or_default(),
+            what_the_box_saw(connection),
+        ),
+    }
+}
+
+fn what_the_box_saw(connection: &Connection) -> String {
+    let port = connection.destination.port();
+    match connection.hello.as_ref().map(|hello| hello.sni.as_deref()) {
+        Some(Some(sni)) => format!("SNI `{sni}`, port {port}"),
+        Some(None) => format!("a hello without SNI, port {port}"),
+        None => format!("no hello, port {port}"),
+    }
+}

@@ -1,0 +1,477 @@
+//! Judging, replayed from measurements: what some 35 real clients did under a forged certificate, as the events that a
+//! terminating end reports, and the verdict that is right. The rows are those of the measured matrix:
+//! `REJ n` an alert before the handshake was complete, `HSO` handshake done, no data, closed; `ABT` closed during the
+//! handshake without an alert; `ACC` application data. `a|b` is TLS 1.2 and TLS 1.3.
+
+use std::net::{IpAddr, SocketAddr};
+
+use mitmlab::record::{
+    Alert, Bytes, CloseKind, Connection, DecisionRecord, Event, Half, Handshake, Hello, LegKind, Observer, Recorder, Request,
+    Side,
+};
+use mitmlab::scenario::{Check, CheckClient, Expect, Transport, Trust, Vantage, VerdictKind};
+use mitmlab::verdict::{LegTruth, Outcome, Reaction, Surroundings, judge, reaction, target};
+use time::OffsetDateTime;
+
+const HOST: &str = "bank.lab.test";
+const ADDRESS: &str = "192.0.2.10";
+
+/// client, untrusted root, expired, wrong host (empty where it was not measured).
+const MATRIX: [(&str, &str, &str, &str); 34] = [
+    ("curl (OpenSSL)", "REJ 48", "REJ 45", "HSO cn"),
+    ("libcurl-GnuTLS", "HSO cn", "HSO cn", "HSO cn"),
+    ("libcurl-NSS", "REJ 48", "REJ 45", "REJ 42"),
+    ("wget", "HSO fin|HSO rst", "HSO fin", "HSO fin"),
+    ("python urllib", "REJ 48", "REJ 45", "REJ 42"),
+    ("requests", "REJ 48", "REJ 45", "REJ 42"),
+    ("httpx", "REJ 48", "REJ 45", "REJ 42"),
+    ("aiohttp", "ABT fin", "ABT fin", "ABT fin"),
+    ("curl_cffi", "HSO fin", "HSO fin", "HSO fin"),
+    ("node", "HSO fin|ABT fin", "HSO fin|ABT fin", "HSO fin|ABT fin"),
+    ("deno", "REJ 48", "REJ 45", "REJ 42"),
+    ("bun", "ABT rst", "ABT rst", "ABT rst"),
+    ("Java HttpClient", "ABT fin", "ABT fin", "ABT fin"),
+    ("Java HttpsURLConnection", "REJ 46", "REJ 45|REJ 46", "REJ 46"),
+    ("git", "HSO cn", "HSO cn", "HSO cn"),
+    ("s_client -verify_return_error", "REJ 48", "REJ 45", "REJ 42"),
+    ("gnutls-cli", "REJ 42", "REJ 42", "REJ 42"),
+    ("perl LWP", "REJ 48", "REJ 45", "REJ 80"),
+    ("php streams", "REJ 48", "REJ 45", "HSO cn"),
+    ("php curl", "REJ 48", "REJ 45", "HSO cn"),
+    ("ruby", "REJ 48", "REJ 45", "REJ 42"),
+    ("go", "REJ 42", "REJ 42", "REJ 42"),
+    ("aria2c", "HSO cn", "HSO cn", "HSO cn"),
+    ("lynx", "HSO fin", "HSO fin", "HSO fin"),
+    ("socat", "REJ 48", "REJ 45", "HSO cn"),
+    ("apt", "ABT rst|ABT cn", "ABT rst", "ABT rst"),
+    ("cargo", "REJ 48", "REJ 45", "HSO fin"),
+    ("pip 23", "REJ 48", "REJ 45", "HSO fin"),
+    ("pip 26", "REJ 48", "REJ 45", "REJ 42"),
+    ("npm", "HSO fin|ABT fin", "HSO fin|ABT fin", "HSO fin|ABT fin"),
+    ("uv", "REJ 48", "REJ 45", "REJ 42"),
+    ("rustls + webpki-roots or native-certs", "REJ 48", "", ""),
+    ("chromium", "REJ 46", "REJ 46", "REJ 46"),
+    ("firefox-esr", "REJ 48", "HSREJ 45|REJ 45", "HSREJ 42|REJ 42"),
+];
+
+/// Pinned clients whose device trusts the forged root: TLS 1.2, TLS 1.3 with a wrong pin.
+const PINNED: [(&str, &str); 7] = [
+    ("curl --pinnedpubkey", "HSO cn|HSO cn"),
+    ("wget --pinnedpubkey", "HSO fin|HSO rst"),
+    ("Java, a check after connect", "HSO fin|HSO rst"),
+    ("urllib3 assert_fingerprint", "HSO fin|HSO fin"),
+    ("aiohttp.Fingerprint", "HSO cn|HSO cn"),
+    ("node checkServerIdentity", "HSO fin|ABT fin"),
+    ("Go VerifyPeerCertificate", "REJ 42|REJ 42"),
+];
+
+#[test]
+fn every_measured_refusal_is_a_refusal() {
+    let mut seen = 0;
+    for (client, untrusted, expired, wrong_host) in MATRIX {
+        for shape in [untrusted, expired, wrong_host].into_iter().flat_map(|cell| cell.split('|')).filter(|s| !s.is_empty()) {
+            let verdict = differential("ACC", shape);
+            assert_eq!(verdict.verdict, VerdictKind::Refused, "{client}: {shape}: {}", verdict.signal);
+            seen += 1;
+        }
+    }
+    for (client, shapes) in PINNED {
+        for shape in shapes.split('|') {
+            assert_eq!(differential("ACC", shape).verdict, VerdictKind::Refused, "{client}: {shape}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 72, "{seen} refusals were measured");
+}
+
+#[test]
+fn every_measured_acceptance_is_an_exposure() {
+    for (client, ..) in MATRIX {
+        let verdict = differential("ACC", "ACC");
+        assert_eq!(verdict.verdict, VerdictKind::Exposed, "{client}");
+        assert_eq!(verdict.signal, "sent 78 bytes to the forged server");
+    }
+    for shape in ["ACC 90", "ACC 48", "ACC 42"] {
+        assert_eq!(differential("ACC", shape).verdict, VerdictKind::Exposed, "{shape}: data outweighs a later alert");
+    }
+}
+
+#[test]
+fn look_alikes_are_neither() {
+    // control, test, verdict
+    let rows = [
+        ("ABT fin", "ABT fin", VerdictKind::Inconclusive), // curl --cacert /nonexistent: fails in both legs
+        ("NEG 70", "NEG 70", VerdictKind::Inconclusive),   // the lab's TLS settings
+        ("ACC", "NEG 70", VerdictKind::Inconclusive),      //
+        ("ACC", "CNEG 40", VerdictKind::Inconclusive),     // a cipher or a version was not agreed
+        ("ACC", "CNEG 120", VerdictKind::Inconclusive),    //
+        ("HSO cn", "HSO cn", VerdictKind::HandshakeOnly),  // s_client </dev/null, nmap ssl-cert, sslscan, check_http -C
+        ("HSO fin", "HSO rst", VerdictKind::HandshakeOnly), //
+        ("HSO cn", "REJ 48", VerdictKind::Refused),        // s_client -verify_return_error </dev/null
+        ("HSO cn", "ABT fin", VerdictKind::Inconclusive),  //
+        ("REJ 48", "REJ 48", VerdictKind::Inconclusive),   // refuses everything: its trust was never set up
+        ("REJ 48", "HSO cn", VerdictKind::Inconclusive),   //
+        ("none", "HSO cn", VerdictKind::Inconclusive),     // the control leg never came
+        ("none", "ABT fin", VerdictKind::Inconclusive),    //
+        ("none", "REJ 48", VerdictKind::Refused),          // an alert speaks for itself; the report says what is missing
+        ("ACC", "none", VerdictKind::NotContacted),        //
+        ("ACC", "IDLE", VerdictKind::Inconclusive),        // a speculative socket and nothing else
+        ("ACC", "LAB", VerdictKind::Inconclusive),         // the lab hung up
+        ("ACC", "DEADLINE", VerdictKind::Inconclusive),    // still open when the leg ended
+        ("ACC", "RESUMED", VerdictKind::Inconclusive),     // no certificate was shown
+        ("ACC", "PLAIN", VerdictKind::Inconclusive),       // curl http://host:443
+        ("ACC", "ABT cn", VerdictKind::Refused),           // apt: a close_notify before completion is no alert
+        ("ACC", "ABT 90", VerdictKind::Refused),           // user_canceled is an ordinary end
+    ];
+    for (control, test, right) in rows {
+        let verdict = differential(control, test);
+        assert_eq!(verdict.verdict, right, "control {control}, test {test}: {}", verdict.signal);
+        assert!(!verdict.signal.is_empty());
+    }
+    let verdict = target(HOST, &around(), None, &leg(LegKind::Test, &["HSO cn"], true));
+    assert_eq!(verdict.verdict, VerdictKind::HandshakeOnly, "{}", verdict.signal);
+    let verdict = target(HOST, &around(), None, &leg(LegKind::Test, &["ABT fin"], true));
+    assert_eq!(verdict.verdict, VerdictKind::Inconclusive, "{}", verdict.signal);
+}
+
+#[test]
+fn many_connections_make_one_verdict() {
+    let rows: [(&[&str], VerdictKind, &str); 5] = [
+        (&["REJ 48", "ACC"], VerdictKind::Exposed, "fails open"),
+        (&["ACC", "HSO cn", "IDLE"], VerdictKind::Exposed, ""),
+        (&["REJ 46", "REJ 46", "REJ 46", "IDLE"], VerdictKind::Refused, ""),
+        (&["REJ 46", "HTTP"], VerdictKind::Refused, "in the clear"),
+        (&["HTTP", "REJ 46"], VerdictKind::Refused, ""),
+    ];
+    for (shapes, right, remark) in rows {
+        let verdict = target(HOST, &around(), Some(&leg(LegKind::Control, &["ACC"], false)), &leg(LegKind::Test, shapes, true));
+        assert_eq!(verdict.verdict, right, "{shapes:?}: {}", verdict.signal);
+        let remarks = verdict.remarks.join(" / ");
+        assert_eq!(remarks.is_empty(), remark.is_empty(), "{shapes:?}: {remarks}");
+        assert!(remarks.contains(remark), "{shapes:?}: {remarks}");
+    }
+}
+
+#[test]
+fn a_genuine_server_is_untouched_or_hindered() {
+    let rows = [
+        ("ACC", "forward", VerdictKind::Untouched),
+        ("HTTP", "forward", VerdictKind::Untouched),
+        ("HTTP", "page", VerdictKind::Blocked),
+        ("HTTP", "redirect", VerdictKind::Blocked),
+        ("HTTP", "cut", VerdictKind::Blocked),
+        ("ABT rst", "reset", VerdictKind::Blocked),
+        ("ABT fin", "alert", VerdictKind::Blocked),
+        ("LAB", "close", VerdictKind::Blocked),
+        ("IDLE", "drop", VerdictKind::Blocked),
+        ("IDLE", "drop-syn", VerdictKind::Blocked),
+        ("IDLE", "refuse", VerdictKind::Blocked),
+        ("ACC", "stall", VerdictKind::Blocked),
+        ("ACC", "drop-after", VerdictKind::Blocked),
+        ("HSO cn", "forward", VerdictKind::HandshakeOnly),
+        ("REJ 48", "forward", VerdictKind::Inconclusive), // a client that does not trust the lab's public roots
+        ("ABT fin", "forward", VerdictKind::Inconclusive),
+    ];
+    for (shape, action, right) in rows {
+        let mut test = LegTruth { exit: Some(28), ..leg_with(LegKind::Test, &[(shape, action)]) };
+        let control = leg(LegKind::Control, &["ACC"], false);
+        let verdict = target(HOST, &around(), Some(&control), &test);
+        assert_eq!(verdict.verdict, right, "{shape} {action}: {}", verdict.signal);
+        if matches!(action, "stall" | "drop-after") {
+            test.exit = Some(0);
+            let verdict = target(HOST, &around(), Some(&control), &test);
+            assert_eq!(
+                verdict.verdict,
+                VerdictKind::Untouched,
+                "{shape} {action}: the limit was not reached: {}",
+                verdict.signal
+            );
+            assert!(verdict.remarks[0].contains("finished as in its control leg"), "{:?}", verdict.remarks);
+        }
+    }
+}
+
+#[test]
+fn a_bad_genuine_chain_is_judged_like_a_forged_one() {
+    let around = Surroundings::new("always", addresses, |_| Some("the genuine certificate has expired".to_owned()));
+    let control = leg(LegKind::Control, &["ACC"], false);
+    for (shape, right) in [("REJ 45", VerdictKind::Refused), ("HSO cn", VerdictKind::Refused), ("ACC", VerdictKind::Exposed)] {
+        let verdict = target(HOST, &around, Some(&control), &leg_with(LegKind::Test, &[(shape, "forward")]));
+        assert_eq!(verdict.verdict, right, "{shape}");
+    }
+    let trusts_nothing = LegTruth { trust: Trust::None, ..leg_with(LegKind::Test, &[("ACC", "forward")]) };
+    let verdict = target(HOST, &self::around(), Some(&control), &trusts_nothing);
+    assert_eq!(
+        (verdict.verdict, verdict.signal.as_str()),
+        (VerdictKind::Exposed, "sent 78 bytes although the client trusts no root")
+    );
+}
+
+#[test]
+fn another_address_is_not_the_target() {
+    let elsewhere = Surroundings::new("always", |_| vec!["198.51.100.7".parse().expect("an address")], |_| None);
+    let control = leg(LegKind::Control, &["ACC"], false);
+    let verdict = |shape| target(HOST, &elsewhere, Some(&control), &leg_with(LegKind::Test, &[(shape, "forward")]));
+    assert_eq!(verdict("ACC").verdict, VerdictKind::Exposed, "TLS with whoever stands at the forged address");
+    assert_eq!(verdict("REJ 42").verdict, VerdictKind::Refused);
+    assert_eq!(verdict("HTTP").verdict, VerdictKind::Blocked, "led to a portal");
+}
+
+#[test]
+fn names_decide_whose_connection_it_is() {
+    let test = leg(LegKind::Test, &["ACC"], true);
+    for host in ["bank.lab.test", "BANK.lab.test."] {
+        assert_eq!(target(host, &around(), None, &test).verdict, VerdictKind::Exposed, "{host}");
+    }
+    assert_eq!(target("other.lab.test", &around(), None, &test).verdict, VerdictKind::NotContacted);
+    let mut nameless = test.clone();
+    nameless.connections[0].hello.as_mut().expect("a hello").sni = None;
+    nameless.connections[0].requests.clear();
+    assert_eq!(target(HOST, &around(), None, &nameless).verdict, VerdictKind::Exposed, "by its address");
+    assert_eq!(target("192.0.2.99", &around(), None, &nameless).verdict, VerdictKind::NotContacted);
+}
+
+#[test]
+fn a_name_that_the_box_answered_is_blocked_not_absent() {
+    let mut test = leg(LegKind::Test, &[], true);
+    test.lookups.push(mitmlab::verdict::Lookup {
+        name: HOST.to_owned(),
+        kind: "A".to_owned(),
+        answer: vec!["NXDOMAIN".to_owned()],
+        rule: Some("no-name".to_owned()),
+    });
+    let verdict = target(HOST, &around(), None, &test);
+    assert_eq!(verdict.verdict, VerdictKind::Blocked);
+    assert_eq!(verdict.signal, "its name was answered with NXDOMAIN by rule `no-name`");
+}
+
+#[test]
+fn nothing_seen_passes_nothing() {
+    let expect_exit = Expect { exit: Some(0), ..Expect::default() };
+    let vacuous = judge(&check(expect_exit), &around(), None, &leg(LegKind::Test, &[], true));
+    assert!(matches!(&vacuous.outcome, Outcome::Failed(all) if all[0].seen == "not-contacted"), "{:?}", vacuous.outcome);
+    let said = Expect { verdict: vec![VerdictKind::NotContacted], ..Expect::default() };
+    assert_eq!(judge(&check(said), &around(), None, &leg(LegKind::Test, &[], true)).outcome, Outcome::Passed);
+}
+
+#[test]
+fn only_what_is_named_is_compared() {
+    let control = leg(LegKind::Control, &["ACC"], false);
+    let test = LegTruth {
+        exit: Some(60),
+        stderr_tail: "curl: (60) no local issuer\n".to_owned(),
+        ..leg(LegKind::Test, &["REJ 48"], true)
+    };
+    let outcome = |expect| judge(&check(expect), &around(), Some(&control), &test).outcome;
+    let all = Expect {
+        verdict: vec![VerdictKind::Refused],
+        action: Some("intercept".to_owned()),
+        rule: Some("the-rule".to_owned()),
+        exit: Some(60),
+        exit_nonzero: Some(true),
+        alert: Some(48),
+        stderr: Some("(60)".to_owned()),
+        finding: None,
+    };
+    assert_eq!(outcome(all.clone()), Outcome::Passed);
+    let wrong = [
+        ("verdict", Expect { verdict: vec![VerdictKind::Exposed], ..all.clone() }),
+        ("action", Expect { action: Some("reset".to_owned()), ..all.clone() }),
+        ("rule", Expect { rule: Some("other".to_owned()), ..all.clone() }),
+        ("exit", Expect { exit: Some(0), ..all.clone() }),
+        ("exit", Expect { exit_nonzero: Some(false), exit: None, ..all.clone() }),
+        ("alert", Expect { alert: Some(42), ..all.clone() }),
+        ("stderr", Expect { stderr: Some("(90)".to_owned()), ..all.clone() }),
+        ("finding", Expect { finding: Some("intercepted".to_owned()), ..all.clone() }),
+    ];
+    for (what, expect) in wrong {
+        let Outcome::Failed(differences) = outcome(expect) else { panic!("{what} was not compared") };
+        assert_eq!(differences.iter().map(|d| d.what.as_str()).collect::<Vec<_>>(), [what]);
+        assert!(!differences[0].evidence.is_empty());
+    }
+}
+
+#[test]
+fn background_hosts_are_listed_and_not_judged() {
+    let mut test = leg(LegKind::Test, &["REJ 46", "ACC", "ACC"], true);
+    for connection in &mut test.connections[1..] {
+        connection.hello.as_mut().expect("a hello").sni = Some("update.example".to_owned());
+        connection.requests.clear();
+    }
+    let expect = Expect { verdict: vec![VerdictKind::Refused], ..Expect::default() };
+    let judged = judge(&check(expect), &around(), Some(&leg(LegKind::Control, &["ACC"], false)), &test);
+    assert_eq!((judged.outcome, judged.background), (Outcome::Passed, vec!["update.example".to_owned()]));
+}
+
+#[test]
+fn the_wire_alone_is_a_weaker_witness() {
+    let mut connection = leg(LegKind::Test, &["ACC"], true).connections.remove(0);
+    connection.requests.clear();
+    connection.client_half.observer = Some(Observer::Wire);
+    connection.client_half.bytes = Bytes { raw_up: 700, raw_down: 4000, app_up: None, app_down: None };
+    assert_ne!(reaction(&connection), Reaction::SentData { bytes: 700 }, "a hello and a second flight may be so long");
+    connection.client_half.bytes.raw_up = 5000;
+    assert!(matches!(reaction(&connection), Reaction::SentData { .. }));
+    connection.client_half.bytes.app_up = Some(0);
+    assert!(!matches!(reaction(&connection), Reaction::SentData { .. }), "records were counted: none of application data");
+}
+
+fn differential(control: &str, test: &str) -> mitmlab::verdict::TargetVerdict {
+    let shapes = |shape: &'static str| if shape == "none" { vec![] } else { vec![shape] };
+    let (control, test) = (leak(control), leak(test));
+    target(HOST, &around(), Some(&leg(LegKind::Control, &shapes(control), false)), &leg(LegKind::Test, &shapes(test), true))
+}
+
+fn leak(text: &str) -> &'static str {
+    Box::leak(text.to_owned().into_boxed_str())
+}
+
+fn around() -> Surroundings<'static> {
+    Surroundings::new("interception", addresses, |_| None)
+}
+
+fn addresses(host: &str) -> Vec<IpAddr> {
+    if host.trim_end_matches('.').eq_ignore_ascii_case(HOST) { vec![ADDRESS.parse().expect("an address")] } else { vec![] }
+}
+
+fn check(expect: Expect) -> Check {
+    Check {
+        name: "a check".to_owned(),
+        phase: 0,
+        clock: OffsetDateTime::UNIX_EPOCH,
+        vantage: Vantage::Inside,
+        trust: Trust::Web,
+        client: CheckClient::Command(vec!["curl".to_owned()]),
+        url: None,
+        targets: vec![HOST.to_owned()],
+        expect,
+        twin: None,
+        deadline: std::time::Duration::from_secs(10),
+        line: 1,
+    }
+}
+
+fn leg(kind: LegKind, shapes: &[&str], forged: bool) -> LegTruth {
+    let action = if forged { "intercept" } else { "forward" };
+    leg_with(kind, &shapes.iter().map(|s| (*s, action)).collect::<Vec<_>>())
+}
+
+fn leg_with(kind: LegKind, connections: &[(&str, &str)]) -> LegTruth {
+    LegTruth {
+        kind,
+        argv: vec!["curl".to_owned(), format!("https://{HOST}/")],
+        trust: Trust::Web,
+        vantage: Vantage::Inside,
+        exit: Some(0),
+        signal: None,
+        timed_out: false,
+        not_started: None,
+        ms: 40,
+        stdout_head: "the page".to_owned(),
+        stderr_tail: String::new(),
+        connections: played(connections),
+        lookups: Vec::new(),
+    }
+}
+
+/// Plays each shape as events of a terminating end, and folds them.
+fn played(connections: &[(&str, &str)]) -> Vec<Connection> {
+    let recorder = Recorder::new();
+    for (n, (shape, action)) in connections.iter().enumerate() {
+        let client: SocketAddr = format!("192.0.2.2:{}", 40000 + n).parse().expect("an address");
+        let port = if *shape == "HTTP" { 80 } else { 443 };
+        let key = (client, format!("{ADDRESS}:{port}").parse().expect("an address"));
+        let by = if *action == "intercept" { Observer::Box } else { Observer::Origin };
+        let id = recorder.open_new(key, None, Transport::Tcp, Vantage::Inside, by, None);
+        for event in events(shape, action, by) {
+            recorder.emit(id, event);
+        }
+    }
+    let entries = recorder.entries();
+    Connection::fold(entries.iter().map(AsRef::as_ref))
+}
+
+fn events(shape: &str, action: &str, by: Observer) -> Vec<Event> {
+    let half = Half::Client;
+    let (word, detail) = shape.split_once(' ').unwrap_or((shape, ""));
+    let action = if word == "HTTP" && action == "intercept" { "forward" } else { action };
+    let number: Option<u8> = detail.parse().ok();
+    let tls = !matches!(word, "HTTP" | "PLAIN" | "IDLE");
+    let done = matches!(word, "HSO" | "ACC" | "HSREJ" | "RESUMED" | "DEADLINE");
+    let data = matches!(word, "ACC" | "HTTP" | "RESUMED");
+    let mut all = Vec::new();
+    if tls {
+        all.push(Event::HelloSeen { half, by, hello: Box::new(hello()) });
+    } else if word != "IDLE" {
+        all.push(Event::FirstBytes { protocol: "http".to_owned(), summary: "GET / HTTP/1.1".to_owned() });
+    }
+    all.push(Event::Decision(decision(action)));
+    if done {
+        all.push(Event::HandshakeDone { half, by, handshake: handshake(word == "RESUMED") });
+    }
+    if data {
+        all.push(Event::Request { by, request: request() });
+    }
+    let from = if word == "NEG" { Side::Server } else { Side::Client };
+    all.extend(number.map(|number| Event::Alert { half, by, alert: alert(from, number, done) }));
+    let (side, kind) = match (word, detail) {
+        ("LAB", _) => (Side::Server, CloseKind::Fin),
+        ("DEADLINE", _) => (Side::Server, CloseKind::Deadline),
+        (_, "cn") => (Side::Client, CloseKind::CloseNotify),
+        (_, "rst") => (Side::Client, CloseKind::Rst),
+        _ => (Side::Client, CloseKind::Fin),
+    };
+    if detail == "cn" {
+        all.push(Event::Alert { half, by, alert: alert(Side::Client, 0, done) });
+    }
+    all.push(Event::Close { half, by, side, kind });
+    let raw = if word == "IDLE" { 0 } else { 600 };
+    let app = if data || word == "PLAIN" { 78 } else { 0 };
+    let bytes = Bytes { raw_up: raw, raw_down: raw, app_up: Some(app), app_down: Some(app) };
+    all.push(Event::HalfEnd { half, by, bytes, error: None });
+    all.push(Event::ConnectionEnd {});
+    all
+}
+
+fn hello() -> Hello {
+    Hello { sni: Some(HOST.to_owned()), raw: "A".repeat(680), records: 1, ..Hello::default() }
+}
+
+fn handshake(resumed: bool) -> Handshake {
+    Handshake {
+        version: "TLS1.3".to_owned(),
+        cipher: "TLS13_AES_128_GCM_SHA256".to_owned(),
+        group: None,
+        alpn: Some("http/1.1".to_owned()),
+        resumed,
+        us: 900,
+    }
+}
+
+fn request() -> Request {
+    Request {
+        protocol: "http/1.1".to_owned(),
+        method: "GET".to_owned(),
+        host: Some(HOST.to_owned()),
+        target: "/".to_owned(),
+        status: Some(200),
+        secrets: Vec::new(),
+    }
+}
+
+fn decision(action: &str) -> DecisionRecord {
+    let hit = action != "forward";
+    DecisionRecord {
+        action: action.to_owned(),
+        reason: if hit { "rule" } else { "not-listed" }.to_owned(),
+        rule: hit.then(|| "the-rule".to_owned()),
+        phase: "interception".to_owned(),
+        coin: None,
+        clock: "2019-07-20T12:00:00+06:00".to_owned(),
+    }
+}
+
+fn alert(from: Side, number: u8, after_handshake: bool) -> Alert {
+    let level = Some(if matches!(number, 0 | 90) { 1 } else { 2 });
+    Alert { from, level, number, name: mitmlab::verdict::alert::name(number).to_owned(), plaintext: None, after_handshake }
+}
