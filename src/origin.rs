@@ -1,1 +1,152 @@
-//! origin
+//! Genuine servers of the lab's Internet: they answer for every site of the world, on one accept loop per port.
+//!
+//! The address that a client dialled and the name that it asks for (SNI, or Host) select the site; the port selects its
+//! service. What a server sees is the truth of a run, so each connection's hello, chain, handshake, alerts, requests
+//! and end go into the record as [`Observer::Origin`](crate::record::Observer::Origin), on the half that the recorder
+//! knows these addresses by.
+//!
+//! ```text
+//!  accept ──► first bytes ──► select(address, port, name) ─► https ─► http ─► page
+//!                                                          ├► http ────────┘
+//!                                                          └► relay to a program (Exec) or a server of the user's own
+//! ```
+//!
+//! Every phase has a deadline, every read a cap; garbage and silence end in the record, never in a panic.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+
+use crate::network::listen::Listener;
+use crate::pki::PublicPki;
+use crate::record::Recorder;
+use crate::scenario::{Place, Vantage, World};
+
+mod accept;
+mod answer;
+mod body;
+mod exec;
+mod first;
+mod hello;
+mod http;
+mod https;
+mod page;
+mod relay;
+mod select;
+mod shelf;
+mod witness;
+
+pub use exec::{ExecError, ExecFiles};
+pub use hello::{HelloOutcome, HelloReader};
+
+/// Opens a connection to a server on the host's loopback, for [`Serve::Exec`](crate::scenario::Serve::Exec) and
+/// [`Serve::Loopback`](crate::scenario::Serve::Loopback). In the sealed network the lab knows from which namespace.
+pub type Dial = Arc<dyn Fn(SocketAddr) -> Pin<Box<dyn Future<Output = std::io::Result<TcpStream>> + Send>> + Send + Sync>;
+
+/// All that the servers share. Set up once, then handed to every [`serve`].
+#[derive(Clone)]
+pub struct Origins {
+    world: Arc<World>,
+    pki: Arc<PublicPki>,
+    recorder: Recorder,
+    place: Option<Place>,
+    shelf: Option<PathBuf>,
+    read_hello: HelloReader,
+    vantage: Arc<dyn Fn(IpAddr) -> Vantage + Send + Sync>,
+    dial: Dial,
+    programs: Arc<std::collections::HashMap<SocketAddr, SocketAddr>>,
+    patience: Patience,
+}
+
+/// How long a server waits.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// For the first bytes, and for the handshake.
+    hello: Duration,
+    /// Between bytes after that.
+    idle: Duration,
+}
+
+impl Origins {
+    /// Servers for every site of the world, wherever it stands; pages from the built-in shelf.
+    pub fn new(world: Arc<World>, pki: Arc<PublicPki>, recorder: Recorder) -> Self {
+        Self {
+            world,
+            pki,
+            recorder,
+            place: None,
+            shelf: None,
+            read_hello: hello::reader(),
+            vantage: Arc::new(|_| Vantage::Inside),
+            dial: Arc::new(|address| Box::pin(relay::dial_loopback(address))),
+            programs: Arc::default(),
+            patience: Patience { hello: Duration::from_secs(10), idle: Duration::from_secs(60) },
+        }
+    }
+
+    /// Serves only the sites that stand there; a connection for another one is reset, as if nobody listened.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
+    }
+
+    /// A folder of sites on disk; what is in it wins over the built-in shelf.
+    #[must_use]
+    pub fn with_sites(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.shelf = Some(folder.into());
+        self
+    }
+
+    /// Another reader of ClientHellos: one that knows fingerprints.
+    #[must_use]
+    pub fn with_hello_reader(mut self, read: HelloReader) -> Self {
+        self.read_hello = read;
+        self
+    }
+
+    /// Where a client address stands, for connections that the origin sees first.
+    #[must_use]
+    pub fn with_vantage(mut self, vantage: impl Fn(IpAddr) -> Vantage + Send + Sync + 'static) -> Self {
+        self.vantage = Arc::new(vantage);
+        self
+    }
+
+    /// Another way to reach servers on loopback.
+    #[must_use]
+    pub fn with_dial(mut self, dial: Dial) -> Self {
+        self.dial = dial;
+        self
+    }
+
+    /// Where the programs of [`Serve::Exec`](crate::scenario::Serve::Exec) listen: address that clients dial -> loopback address.
+    #[must_use]
+    pub fn with_programs(mut self, programs: std::collections::HashMap<SocketAddr, SocketAddr>) -> Self {
+        self.programs = Arc::new(programs);
+        self
+    }
+
+    /// Other deadlines: for the first bytes and the handshake (10 s), and between bytes (60 s).
+    #[must_use]
+    pub fn with_patience(mut self, hello: Duration, idle: Duration) -> Self {
+        self.patience = Patience { hello, idle };
+        self
+    }
+}
+
+impl std::fmt::Debug for Origins {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Origins").field("sites", &self.world.sites.len()).field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+/// Serves every connection of a listener, until the handle is aborted; its connections end with it.
+/// The service is selected by the address and port that the client dialled.
+pub fn serve(listener: Listener, origins: Arc<Origins>) -> JoinHandle<()> {
+    tokio::spawn(accept::all(listener, origins))
+}

@@ -1,0 +1,141 @@
+//! A service that is a program of the teacher's: its files, its arguments, and whether it listens.
+//!
+//! A program needs its certificate in files. They hold the site's own key, never an authority's, lie in a directory
+//! that only this user can enter, and go with it when it is dropped. Starting the program is the lab's, which knows the
+//! namespace; here is what it is started with.
+
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use thiserror::Error;
+
+use crate::pki::Issued;
+
+/// Why a program does not serve.
+#[derive(Debug, Error)]
+pub enum ExecError {
+    /// Its files could not be written.
+    #[error("cannot write `{file}` for `{program}`: {source}")]
+    Files {
+        /// The program.
+        program: String,
+        /// The file or directory.
+        file: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// No program is named.
+    #[error("a service of kind `exec` needs `argv` with a program in it")]
+    NoProgram,
+    /// It could not be started.
+    #[error("cannot start `{program}`: {source}; is it installed?")]
+    Start {
+        /// The program.
+        program: String,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// It does not listen.
+    #[error("`{program}` does not listen on {address} after {seconds:.1} s; raise `ready_within` or read its output")]
+    NotReady {
+        /// The program.
+        program: String,
+        /// Where it should.
+        address: SocketAddr,
+        /// How long it had.
+        seconds: f64,
+    },
+}
+
+/// The files of one program. They are removed when this is dropped.
+#[derive(Debug)]
+pub struct ExecFiles {
+    dir: TempDir,
+    argv: Vec<String>,
+    port: u16,
+}
+
+impl ExecFiles {
+    /// Writes `cert.pem` (the leaf), `chain.pem` (leaf and intermediates) and `key.pem`, and fills in `{cert}`,
+    /// `{chain}`, `{key}`, `{dir}` and `{port}` in the arguments. `port` is where the program shall listen on loopback.
+    pub fn write(issued: &Issued, argv: &[String], port: u16) -> Result<Self, ExecError> {
+        let program = argv.first().ok_or(ExecError::NoProgram)?;
+        let failed = |file: &Path, source| ExecError::Files { program: program.clone(), file: file.to_owned(), source };
+        let dir = private_dir().map_err(|e| failed(&std::env::temp_dir(), e))?;
+        let put = |name: &str, text: &str| {
+            let file = dir.path().join(name);
+            private_file(&file, text.as_bytes()).map_err(|e| failed(&file, e))?;
+            Ok(file.display().to_string())
+        };
+        let fills = [
+            ("{cert}", put("cert.pem", &issued.leaf_pem())?),
+            ("{chain}", put("chain.pem", &issued.chain_pem())?),
+            ("{key}", put("key.pem", &issued.key_pem())?),
+            ("{dir}", dir.path().display().to_string()),
+            ("{port}", port.to_string()),
+        ];
+        let fill = |text: &String| fills.iter().fold(text.clone(), |text, (name, value)| text.replace(name, value));
+        Ok(Self { argv: argv.iter().map(fill).collect(), dir, port })
+    }
+
+    /// Program and arguments, filled in.
+    pub fn argv(&self) -> &[String] {
+        &self.argv
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Where the program shall listen.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Starts the program with `spawn` (which gets the arguments and a working directory) and waits until `address`
+    /// accepts connections. What `spawn` returns keeps the program alive; it is dropped if the program is not ready.
+    pub async fn start<C>(
+        &self,
+        spawn: impl FnOnce(&[String], &Path) -> io::Result<C>,
+        address: SocketAddr,
+        ready_within: Duration,
+    ) -> Result<C, ExecError> {
+        let program = self.argv[0].clone();
+        let child = spawn(&self.argv, self.dir()).map_err(|source| ExecError::Start { program: program.clone(), source })?;
+        if listens(address, ready_within).await {
+            return Ok(child);
+        }
+        Err(ExecError::NotReady { program, address, seconds: ready_within.as_secs_f64() })
+    }
+}
+
+async fn listens(address: SocketAddr, within: Duration) -> bool {
+    let deadline = Instant::now() + within;
+    while Instant::now() < deadline {
+        if tokio::time::timeout_at(deadline.into(), tokio::net::TcpStream::connect(address)).await.is_ok_and(|r| r.is_ok()) {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await; // nothing tells when a foreign program listens
+    }
+    false
+}
+
+fn private_dir() -> io::Result<TempDir> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("mitmlab-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    builder.tempdir()
+}
+
+fn private_file(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file)?.write_all(bytes)
+}
