@@ -1,1 +1,5 @@
 //! forge
+
+pub mod der;
+pub mod key;
+pub mod tbs;
