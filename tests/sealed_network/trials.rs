@@ -1,0 +1,466 @@
+//! The trials and what they share: one network, its echo servers, and programs that are run in it.
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use mitmlab::network::sealed::{self, At, Divert, Ended, Entered, OriginSpec, Sealed, SpawnSpec, Stdio, Topology};
+use mitmlab::scenario::{Place, Transport, Vantage};
+
+const FOREIGN: &str = "198.51.100.7";
+const FOREIGN_V6: &str = "2001:db8:f::7";
+const DOMESTIC: &str = "203.0.113.5";
+const DOMESTIC_V6: &str = "2001:db8:d::5";
+const NOWHERE: &str = "192.0.2.99";
+const ROLE: &str = "MITMLAB_SEALED_ROLE";
+
+static LAB: OnceLock<Lab> = OnceLock::new();
+
+struct Lab {
+    sealed: Sealed,
+    runtime: tokio::runtime::Runtime,
+    before: String,
+}
+
+type Outcome = Result<(), Failed>;
+
+pub(crate) fn main() -> ExitCode {
+    let role = std::env::var(ROLE).unwrap_or_default();
+    if role == "victim" {
+        return victim();
+    }
+    let before = resolver_files();
+    let nobody = if role.is_empty() && rustix::process::geteuid().is_root() { as_nobody() } else { Ok(()) };
+    let arguments = Arguments::from_args();
+    let started = Instant::now();
+    match sealed::enter().and_then(|entered| Ok((Sealed::build(&entered, &topology())?, entered))) {
+        Ok((sealed, entered)) => {
+            eprintln!("enter and build: {:?}", started.elapsed());
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+            let lab = LAB.get_or_init(|| Lab { sealed, runtime, before });
+            lab.serve(&entered);
+            libtest_mimic::run(&arguments, trials(nobody, false)).exit_code()
+        }
+        Err(error) => {
+            eprintln!("no sealed network here: {error}");
+            libtest_mimic::run(&arguments, trials(nobody, true)).exit_code()
+        }
+    }
+}
+
+fn topology() -> Topology {
+    let addresses = |texts: &[&str]| texts.iter().map(|text| text.parse().expect("an address")).collect();
+    Topology {
+        hops_inside: 2,
+        hops_outside: 1,
+        ipv6: true,
+        inside_sites: addresses(&[DOMESTIC, DOMESTIC_V6]),
+        outside_sites: addresses(&[FOREIGN, FOREIGN_V6]),
+        diverted: vec![Divert { transport: Transport::Tcp, port: 4443 }],
+    }
+}
+
+fn trials(nobody: Outcome, ignored: bool) -> Vec<Trial> {
+    let list: [(&str, fn(&'static Lab) -> Outcome); 18] = [
+        ("an_inside_client_is_seen_by_its_own_address", own_address),
+        ("ipv6_works_at_once", ipv6),
+        ("a_domestic_site_is_reached_without_the_box", domestic),
+        ("an_outside_client_reaches_both_places", outside_client),
+        ("port_53_answers_at_any_address", any_resolver),
+        ("an_address_outside_the_world_is_unreachable", nowhere),
+        ("every_router_takes_one_from_the_ttl", hops),
+        ("diverted_packets_do_not_pass_by_themselves", diverted),
+        ("the_box_speaks_with_a_client_address", box_socket),
+        ("a_client_sees_its_resolver_and_prepared_files", files),
+        ("a_client_keeps_its_user_and_gains_no_privilege", privileges),
+        ("a_client_gets_no_descriptor_of_the_lab", descriptors),
+        ("the_end_of_a_client_ends_what_it_started", daemons),
+        ("kill_ends_the_tree", kill),
+        ("a_missing_program_is_an_error", missing_program),
+        ("a_server_of_the_users_own_listens_where_sites_are", own_server),
+        ("sigkill_of_the_lab_leaves_nothing", sigkill),
+        ("the_host_is_untouched", untouched),
+    ];
+    let mut trials: Vec<Trial> = list
+        .into_iter()
+        .map(|(name, run)| Trial::test(name, move || run(LAB.get().ok_or("no lab")?)).with_ignored_flag(ignored))
+        .collect();
+    trials.push(Trial::test("all_of_it_works_for_an_ordinary_user", move || nobody));
+    trials
+}
+
+fn own_address(lab: &Lab) -> Outcome {
+    let started = Instant::now();
+    let addresses = lab.sealed.reserve(Vantage::Inside);
+    let child = lab.sealed.spawn(addresses, shell(&format!("curl -sS -m 5 http://{FOREIGN}/")))?;
+    eprintln!("spawn: {:?}", started.elapsed());
+    let (end, out) = lab.finish(child)?;
+    expect(&out, &format!("client={} destination={FOREIGN}\n", addresses.v4))?;
+    same(end, Ended::Code(0))
+}
+
+fn ipv6(lab: &Lab) -> Outcome {
+    let addresses = lab.sealed.reserve(Vantage::Inside);
+    let (_, out) = lab.finish(lab.sealed.spawn(addresses, shell(&format!("curl -sS -m 5 'http://[{FOREIGN_V6}]/'")))?)?;
+    let six = addresses.v6.ok_or("no IPv6 address")?;
+    expect(&out, &format!("client={six} destination={FOREIGN_V6}\n"))
+}
+
+fn domestic(lab: &Lab) -> Outcome {
+    let out = lab.inside(&format!("curl -sS -m 5 http://{DOMESTIC}/ && ping -c1 -W2 -t1 {DOMESTIC} | grep -o 'ttl=.*' "))?;
+    contains(&out, &format!("destination={DOMESTIC}\n"))?;
+    contains(&out, "ttl=64")
+}
+
+fn outside_client(lab: &Lab) -> Outcome {
+    let addresses = lab.sealed.reserve(Vantage::Outside);
+    let script =
+        format!("curl -sS -m 5 http://{DOMESTIC}/; curl -sS -m 5 http://{FOREIGN}/; curl -sS -m 5 'http://[{DOMESTIC_V6}]/'");
+    let (_, out) = lab.finish(lab.sealed.spawn(addresses, shell(&script))?)?;
+    contains(&out, &format!("client={} destination={DOMESTIC}\n", addresses.v4))?;
+    contains(&out, &format!("client={} destination={FOREIGN}\n", addresses.v4))?;
+    contains(&out, &format!("destination={DOMESTIC_V6}\n"))
+}
+
+fn any_resolver(lab: &Lab) -> Outcome {
+    let query = "dig +time=3 +tries=1 +short chaos txt asked";
+    let out = lab.inside(&format!("{query} @9.9.9.9; {query} @2620:fe::fe; {query} +tcp @1.1.1.1; {query} @{DOMESTIC}"))?;
+    for address in ["9.9.9.9", "2620:fe::fe", "1.1.1.1", DOMESTIC] {
+        contains(&out, &format!("\"{address}\""))?;
+    }
+    Ok(())
+}
+
+fn nowhere(lab: &Lab) -> Outcome {
+    let started = Instant::now();
+    let out = lab.inside(&format!(
+        "curl -sS -m 8 http://{NOWHERE}/; echo code=$?; curl -sS -m 8 'http://[2001:db8:ffff::1]/'; echo code=$?"
+    ))?;
+    same(out.matches("code=7").count(), 2).map_err(|_| Failed::from(out))?;
+    if started.elapsed() > Duration::from_secs(4) {
+        return Err("it took a timeout, not an ICMP message, to notice".into());
+    }
+    Ok(())
+}
+
+fn hops(lab: &Lab) -> Outcome {
+    // Two inside, the box, one outside; the site is the fifth. An answer of a foreign site has passed four routers.
+    let out = lab.inside(&format!(
+        "ping -n -c1 -W2 {FOREIGN} | grep -o 'ttl=[0-9]*'; \
+         for t in 1 2 3 4 5; do ping -n -c1 -W2 -t$t {FOREIGN} | sed -n 2p; ping -6 -n -c1 -W2 -t$t {FOREIGN_V6} | sed -n 2p; done"
+    ))?;
+    contains(&out, "ttl=60")?;
+    same(out.matches("Time to live exceeded").count() + out.matches("Hop limit").count(), 8)
+        .map_err(|_| Failed::from(out.clone()))?;
+    same(out.matches("bytes from 198.51.100.7").count() + out.matches("bytes from 2001:db8:f::7").count(), 2)
+        .map_err(|_| Failed::from(out))
+}
+
+fn diverted(lab: &Lab) -> Outcome {
+    let curl = format!("curl -sS -m 1 http://{FOREIGN}:4443/; echo code=$?");
+    contains(&lab.inside(&curl)?, "code=28")?;
+    lab.sealed.undivert(Transport::Tcp, 4443)?;
+    contains(&lab.inside(&curl)?, &format!("destination={FOREIGN}\n"))?;
+    lab.sealed.divert(Transport::Tcp, 4443)?;
+    let links = lab.sealed.wire_links();
+    same(links.d0.mac != links.d1.mac && links.h0.index != links.h1.index, true)
+}
+
+fn box_socket(lab: &Lab) -> Outcome {
+    let client: IpAddr = "100.64.9.9".parse()?;
+    let to = format!("{FOREIGN}:80").parse()?;
+    // The answer would be routed on to the client; the wire brings it back. Here it is enough that the socket is bound.
+    let socket = lab.sealed.box_socket_as(client, to)?;
+    same(socket.local_addr()?.as_socket().map(|local| local.ip()), Some(client))?;
+    match socket.connect(&to.into()) {
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+        other => return Err(format!("connect: {other:?}").into()),
+    }
+    let port = socket.local_addr()?.as_socket().map_or(0, |local| local.port());
+    same(port >= 61000, true)
+}
+
+fn files(lab: &Lab) -> Outcome {
+    let addresses = lab.sealed.reserve(Vantage::Inside);
+    let prepared = tempfile::NamedTempFile::new()?;
+    std::fs::write(prepared.path(), "hosts: files dns\n")?;
+    let mut spec = shell(
+        "cat /etc/resolv.conf /etc/nsswitch.conf; ls -A /run/dbus 2>/dev/null; pwd; echo pid=$$; ls -d /proc/[0-9]* | wc -l",
+    );
+    spec.nameservers = vec!["203.0.113.53".parse()?, FOREIGN_V6.parse()?];
+    spec.binds = vec![
+        (prepared.path().to_owned(), PathBuf::from("/etc/nsswitch.conf")),
+        (prepared.path().to_owned(), PathBuf::from("/etc/no/such/file")),
+    ];
+    let child = lab.sealed.spawn(addresses, spec)?;
+    let missing: Vec<_> = child.missing.clone();
+    let (_, out) = lab.finish(child)?;
+    let first = format!("nameserver 203.0.113.53\nnameserver {FOREIGN_V6}\nhosts: files dns\n/\npid=2\n");
+    contains(&out, &first)?;
+    same(missing, vec![PathBuf::from("/etc/no/such/file")])
+}
+
+fn privileges(lab: &Lab) -> Outcome {
+    let out = lab.inside("id -u; grep CapEff /proc/self/status; touch /etc/mitmlab-was-here 2>/dev/null && rm /etc/mitmlab-was-here; ip link del eth0 2>&1")?;
+    let me = rustix::process::geteuid();
+    contains(&out, &format!("{}\n", me.as_raw()))?;
+    if me.is_root() { Ok(()) } else { contains(&out, "CapEff:\t0000000000000000") }
+}
+
+fn descriptors(lab: &Lab) -> Outcome {
+    // Opened without close-on-exec, as a careless parent of the lab would have left it.
+    let leak = std::fs::File::open("/dev/null")?;
+    rustix::io::fcntl_setfd(&leak, rustix::io::FdFlags::empty())?;
+    let out = lab.inside("for f in /proc/self/fd/*; do echo ${f##*/}; done")?;
+    // 3 is the shell's own, for the directory.
+    match out.split_whitespace().all(|fd| fd.parse::<u32>().is_ok_and(|fd| fd <= 3)) {
+        true => Ok(()),
+        false => Err(out.into()),
+    }
+}
+
+fn daemons(lab: &Lab) -> Outcome {
+    let mark = mark(1);
+    let started = Instant::now();
+    let out = lab.inside(&format!("setsid sleep {mark} & setsid sh -c 'trap \"\" TERM HUP; sleep {mark}' & echo done"))?;
+    contains(&out, "done")?;
+    same(started.elapsed() < Duration::from_secs(5), true)?;
+    same(running(&mark), 0)
+}
+
+fn kill(lab: &Lab) -> Outcome {
+    let mark = mark(2);
+    let child = lab.sealed.spawn(lab.sealed.reserve(Vantage::Inside), shell(&format!("setsid sleep {mark} & sleep {mark}")))?;
+    until(|| running(&mark) >= 2)?;
+    same(child.ended(), None)?;
+    child.kill();
+    same(lab.runtime.block_on(child.wait()), Ended::Signal(9))?;
+    same(running(&mark), 0)?;
+    let child = lab.sealed.spawn(lab.sealed.reserve(Vantage::Outside), shell(&format!("sleep {mark}")))?;
+    until(|| running(&mark) >= 1)?;
+    drop(child);
+    until(|| running(&mark) == 0)
+}
+
+fn missing_program(lab: &Lab) -> Outcome {
+    let mut spec = shell("");
+    spec.argv = vec!["no-such-program".into()];
+    let error = lab.sealed.spawn(lab.sealed.reserve(Vantage::Inside), spec.clone()).err().ok_or("it ran")?;
+    contains(&error.to_string(), "`no-such-program` is not in the PATH")?;
+    spec.argv = vec!["/etc/passwd".into()];
+    let error = lab.sealed.spawn(lab.sealed.reserve(Vantage::Inside), spec.clone()).err().ok_or("it ran")?;
+    contains(&error.to_string(), "cannot execute for `/etc/passwd`: Permission denied")?;
+    spec.cwd = "/no/such/directory".into();
+    let error = lab.sealed.spawn(lab.sealed.reserve(Vantage::Inside), spec).err().ok_or("it ran")?;
+    contains(&error.to_string(), "cannot enter the working directory")
+}
+
+fn own_server(lab: &Lab) -> Outcome {
+    let script = "import socket; s=socket.create_server(('0.0.0.0', 25)); print('up', flush=True)\n\
+                  while True:\n c,_=s.accept(); c.sendall(c.getsockname()[0].encode()); c.close()";
+    let spec = shell("");
+    let argv = ["/usr/bin/python3", "-c", script].map(OsString::from).to_vec();
+    let origin = OriginSpec { place: Place::Outside, argv, env: spec.env, cwd: spec.cwd, stdio: Stdio::Piped };
+    let mut server = lab.sealed.spawn_origin(origin)?;
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().ok_or("no output")?).read_line(&mut line)?;
+    expect(&line, "up\n")?;
+    contains(&lab.inside(&format!("curl -sS -m 5 telnet://{FOREIGN}:25 < /dev/null"))?, FOREIGN)
+}
+
+fn sigkill(_: &Lab) -> Outcome {
+    let mark = mark(3);
+    let mut victim = Command::new(std::env::current_exe()?)
+        .env(ROLE, "victim")
+        .env("MARK", &mark)
+        .stdout(std::process::Stdio::piped())
+        .spawn()?;
+    let mut line = String::new();
+    BufReader::new(victim.stdout.take().ok_or("no output")?).read_line(&mut line)?;
+    expect(&line, "ready\n")?;
+    until(|| running(&mark) >= 3)?;
+    let namespace = std::fs::read_link(format!("/proc/{}/ns/net", victim.id()))?;
+    victim.kill()?;
+    victim.wait()?;
+    until(|| running(&mark) == 0)?;
+    let in_it = |entry: &Path| std::fs::read_link(entry.join("ns/net")).is_ok_and(|ns| ns == namespace);
+    until(|| processes().iter().all(|process| !in_it(process)))
+}
+
+/// A lab that is killed by [`sigkill`].
+fn victim() -> ExitCode {
+    let run = || -> Result<(), Box<dyn std::error::Error>> {
+        let mark = std::env::var("MARK")?;
+        let entered = sealed::enter()?;
+        let sealed = Sealed::build(&entered, &topology())?;
+        let script = format!("setsid sleep {mark} & (setsid sh -c 'trap \"\" TERM; sleep {mark}; true' &) ; sleep {mark}");
+        let _child = sealed.spawn(sealed.reserve(Vantage::Inside), shell(&script))?;
+        println!("ready");
+        std::io::stdin().read_to_end(&mut Vec::new())?;
+        std::thread::park();
+        Ok(())
+    };
+    run().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
+}
+
+fn untouched(lab: &Lab) -> Outcome {
+    same(resolver_files(), lab.before.clone())
+}
+
+impl Lab {
+    /// Echo servers on port 80 and 4443 of both places, and resolvers on port 53.
+    fn serve(&'static self, _: &Entered) {
+        for place in [Place::Inside, Place::Outside] {
+            for port in [80, 4443] {
+                let listener = self.sealed.listen_tcp(place, port).expect("a listener");
+                listener.set_nonblocking(false).expect("blocking");
+                std::thread::spawn(move || echo(&listener));
+            }
+            let udp = self.sealed.bind_udp(place, 53).expect("a datagram socket");
+            let tcp = self.sealed.listen_tcp(place, 53).expect("a listener");
+            udp.set_nonblocking(false).expect("blocking");
+            tcp.set_nonblocking(false).expect("blocking");
+            std::thread::spawn(move || {
+                let mut buffer = [0; 512];
+                while let Ok(query) = sealed::receive(&udp, &mut buffer) {
+                    let _ = sealed::send(&udp, &answer(&buffer[..query.length], query.local), query.local, query.peer);
+                }
+            });
+            std::thread::spawn(move || tcp.incoming().flatten().for_each(|stream| drop(resolve(stream))));
+        }
+        let here = self.sealed.run_in(At::Box, || std::fs::read_link("/proc/thread-self/ns/net")).expect("the box");
+        let there = self.sealed.run_in(At::Inside, || std::fs::read_link("/proc/thread-self/ns/net")).expect("the inside");
+        assert_ne!(here.expect("a namespace"), there.expect("a namespace"));
+    }
+
+    fn inside(&self, script: &str) -> Result<String, Failed> {
+        let child = self.sealed.spawn(self.sealed.reserve(Vantage::Inside), shell(script))?;
+        self.finish(child).map(|(_, out)| out)
+    }
+
+    fn finish(&self, mut child: sealed::SealedChild) -> Result<(Ended, String), Failed> {
+        let mut out = String::new();
+        let mut error = child.stderr.take().ok_or("no standard error")?;
+        let reader = std::thread::spawn(move || {
+            let mut text = String::new();
+            error.read_to_string(&mut text).map(|_| text)
+        });
+        child.stdout.take().ok_or("no standard output")?.read_to_string(&mut out)?;
+        out.push_str(&reader.join().map_err(|_| "the reader panicked")??);
+        let wait = async { tokio::time::timeout(Duration::from_secs(20), child.wait()).await };
+        let end = self.runtime.block_on(wait).map_err(|_| "it did not end")?;
+        Ok((end, out))
+    }
+}
+
+fn echo(listener: &TcpListener) {
+    for mut stream in listener.incoming().flatten() {
+        let mut request = [0; 1024];
+        let _ = stream.read(&mut request);
+        let [client, destination] = [stream.peer_addr(), stream.local_addr()].map(|a| a.expect("connected").ip().to_canonical());
+        let body = format!("client={client} destination={destination}\n");
+        let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+    }
+}
+
+fn resolve(mut stream: TcpStream) -> std::io::Result<()> {
+    let mut length = [0; 2];
+    stream.read_exact(&mut length)?;
+    let mut query = vec![0; usize::from(u16::from_be_bytes(length))];
+    stream.read_exact(&mut query)?;
+    let answer = answer(&query, stream.local_addr()?.ip().to_canonical());
+    stream.write_all(&u16::try_from(answer.len()).unwrap_or(0).to_be_bytes())?;
+    stream.write_all(&answer)
+}
+
+/// A TXT answer with the address that was asked (RFC 1035 section 4).
+fn answer(query: &[u8], asked: IpAddr) -> Vec<u8> {
+    let end = 12 + query[12..].iter().position(|byte| *byte == 0).map_or(0, |at| at + 5);
+    let text = asked.to_string();
+    let length = u8::try_from(text.len()).expect("an address is short");
+    let mut answer = [&query[..2], &[0x84, 0, 0, 1, 0, 1, 0, 0, 0, 0], &query[12..end]].concat();
+    answer.extend([0xc0, 12, 0, 16, 0, 3, 0, 0, 0, 0, 0, length + 1, length]);
+    answer.extend(text.bytes());
+    answer
+}
+
+fn shell(script: &str) -> SpawnSpec {
+    SpawnSpec {
+        argv: ["sh", "-c", script].map(OsString::from).to_vec(),
+        env: vec![("PATH".into(), "/usr/sbin:/usr/bin:/sbin:/bin".into())],
+        cwd: PathBuf::from("/"),
+        binds: Vec::new(),
+        covers: Vec::new(),
+        nameservers: Vec::new(),
+        stdio: Stdio::Piped,
+    }
+}
+
+/// Runs this program as an ordinary user, before this process has entered anything.
+fn as_nobody() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    let copy = dir.path().join("sealed_network");
+    std::fs::copy(std::env::current_exe()?, &copy)?;
+    let output = Command::new(&copy).env(ROLE, "nobody").current_dir("/").uid(65534).gid(65534).output()?;
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    eprintln!("as nobody: {}", text.lines().rfind(|line| line.starts_with("test result")).unwrap_or_default());
+    if output.status.success() { Ok(()) } else { Err(text.into()) }
+}
+
+fn resolver_files() -> String {
+    ["/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/hosts", "/proc/mounts"]
+        .iter()
+        .map(|path| std::fs::read_to_string(path).unwrap_or_default())
+        .filter(|text| !text.contains("mitmlab"))
+        .filter(|text| !text.starts_with("proc ") && !text.contains("tmpfs"))
+        .collect()
+}
+
+/// A duration for `sleep` that nobody else uses.
+fn mark(number: u32) -> String {
+    format!("{}.{}", 300 + number, std::process::id())
+}
+
+/// How many processes have the mark in their command line.
+fn running(mark: &str) -> usize {
+    let marked = |process: &PathBuf| {
+        std::fs::read(process.join("cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(mark))
+    };
+    processes().iter().filter(|process| marked(process)).count()
+}
+
+fn processes() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir("/proc").map(|entries| entries.flatten().map(|entry| entry.path()).collect());
+    let numbered = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().parse::<u32>().is_ok());
+    entries.map(|paths: Vec<PathBuf>| paths.into_iter().filter(numbered).collect()).unwrap_or_default()
+}
+
+fn until(mut holds: impl FnMut() -> bool) -> Outcome {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while Instant::now() < deadline {
+        if holds() {
+            return Ok(());
+        }
+        std::thread::yield_now();
+    }
+    Err("it did not become true within five seconds".into())
+}
+
+fn expect(out: &str, wanted: &str) -> Outcome {
+    if out == wanted { Ok(()) } else { Err(format!("wanted {wanted:?}, got {out:?}").into()) }
+}
+
+fn contains(out: &str, wanted: &str) -> Outcome {
+    if out.contains(wanted) { Ok(()) } else { Err(format!("wanted {wanted:?} in {out:?}").into()) }
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(left: T, right: T) -> Outcome {
+    if left == right { Ok(()) } else { Err(format!("{left:?} is not {right:?}").into()) }
+}
