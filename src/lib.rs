@@ -5,6 +5,7 @@
 pub mod client;
 pub mod error;
 pub mod forge;
+pub mod lab;
 pub mod middlebox;
 pub mod network;
 pub mod origin;
@@ -12,4 +13,5 @@ pub mod pki;
 pub mod probe;
 pub mod record;
 pub mod scenario;
+pub mod tls;
 pub mod verdict;

@@ -30,7 +30,7 @@ use upstream::{Dialect, Upstream};
 
 use crate::forge::Forger;
 use crate::network::{Arrival, Dial, Purpose};
-use crate::record::{Certificate, DecisionRecord, Event, FlowKey, Half, Observer, Recorder};
+use crate::record::{DecisionRecord, Event, FlowKey, Half, Observer, Recorder};
 use crate::scenario::{Action, OriginTrust, Plan, UpstreamFault};
 use crate::tls::{Counted, Counts, Witness, describe_chain};
 use crate::tls::hello::ClientHello;
@@ -50,7 +50,7 @@ pub struct Middlebox {
 /// Who forges, by the name of the profile. Making an authority's keys takes time, so it is asked for when it is needed.
 pub trait Authorities: Send + Sync {
     /// The authority that forges by this profile, once its keys are made.
-    fn authority<'a>(&'a self, profile: &'a str) -> Awaited<'a, Result<Arc<Forger>, String>>;
+    fn authority<'a>(&'a self, profile: &'a str) -> Awaited<'a, Result<Forger, String>>;
 }
 
 /// A future that is asked through a trait.
@@ -203,7 +203,7 @@ impl Middlebox {
         match self.dialect.open(raw, hello, arrival.destination.ip(), deadline).await {
             Ok(upstream) => {
                 witness.handshake(crate::tls::handshake(upstream.stream.get_ref().1, upstream.us));
-                self.tell_chain(arrival, &describe_chain(&upstream.chain), upstream.distrust.clone());
+                self.tell_chain(arrival, &upstream);
                 Ok((Box::new(upstream), witness))
             }
             Err(error) => {
@@ -213,8 +213,9 @@ impl Middlebox {
         }
     }
 
-    fn tell_chain(&self, arrival: &Arrival, chain: &[Certificate], distrust: Option<String>) {
-        let event = Event::UpstreamChain { chain: chain.to_vec(), trusted: distrust.is_none(), reason: distrust };
+    fn tell_chain<S>(&self, arrival: &Arrival, upstream: &Upstream<S>) {
+        let reason = upstream.distrust.as_ref().map(|distrust| distrust.reason.clone());
+        let event = Event::UpstreamChain { chain: describe_chain(&upstream.chain), trusted: reason.is_none(), reason };
         self.recorder.emit(arrival.id, event);
     }
 
@@ -281,10 +282,11 @@ impl Middlebox {
             .or_else(|| self.plan.authority.as_ref().map(|a| a.profile.clone()))
             .ok_or("the scenario names no authority")?;
         let forger = self.authorities.authority(&profile).await?;
-        let forged = forger
-            .forge_after(upstream.chain.clone(), hello.sni().map(str::to_owned), arrival.destination.ip(), upstream.distrust.is_some())
-            .await
-            .map_err(|error| error.to_string())?;
+        let (chain, sni, address) = (upstream.chain.clone(), hello.sni().map(str::to_owned), arrival.destination.ip());
+        let fault = upstream.distrust.as_ref().map(|distrust| distrust.fault);
+        // A fresh RSA key takes tens of milliseconds when none is kept ready.
+        let forging = tokio::task::spawn_blocking(move || forger.forge(&chain, sni.as_deref(), address, fault));
+        let forged = forging.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         Ok((forged, profile))
     }
 
@@ -320,7 +322,7 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    fn context(&self, origin: Option<OriginTrust>) -> Context<'_> {
+    fn context(&self, origin: Option<OriginTrust>) -> Context {
         Context {
             phase: self.standing.phase,
             now: self.now,

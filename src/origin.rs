@@ -32,17 +32,15 @@ mod answer;
 mod body;
 mod exec;
 mod first;
-mod hello;
 mod http;
 mod https;
 mod page;
 mod relay;
 mod select;
 mod shelf;
-mod witness;
 
 pub use exec::{ExecError, ExecFiles};
-pub use hello::{HelloOutcome, HelloReader};
+
 
 /// Opens a connection to a server on the host's loopback, for [`Serve::Exec`](crate::scenario::Serve::Exec) and
 /// [`Serve::Loopback`](crate::scenario::Serve::Loopback). In the sealed network the lab knows from which namespace.
@@ -56,7 +54,6 @@ pub struct Origins {
     recorder: Recorder,
     place: Option<Place>,
     shelf: Option<PathBuf>,
-    read_hello: HelloReader,
     vantage: Arc<dyn Fn(IpAddr) -> Vantage + Send + Sync>,
     dial: Dial,
     programs: Arc<std::collections::HashMap<SocketAddr, SocketAddr>>,
@@ -81,7 +78,6 @@ impl Origins {
             recorder,
             place: None,
             shelf: None,
-            read_hello: hello::reader(),
             vantage: Arc::new(|_| Vantage::Inside),
             dial: Arc::new(|address| Box::pin(relay::dial_loopback(address))),
             programs: Arc::default(),
@@ -100,13 +96,6 @@ impl Origins {
     #[must_use]
     pub fn with_sites(mut self, folder: impl Into<PathBuf>) -> Self {
         self.shelf = Some(folder.into());
-        self
-    }
-
-    /// Another reader of ClientHellos: one that knows fingerprints.
-    #[must_use]
-    pub fn with_hello_reader(mut self, read: HelloReader) -> Self {
-        self.read_hello = read;
         self
     }
 

@@ -14,7 +14,6 @@
 //! points) is one more entry in `extension.rs`. RFC 5280 is the profile; the chains pass `openssl verify -x509_strict`.
 
 mod authority;
-mod describe;
 mod extension;
 mod issue;
 mod issued;
@@ -22,9 +21,7 @@ mod key;
 mod name;
 mod punycode;
 mod subject;
-pub mod tls;
 
-pub use describe::{describe, describe_chain};
 pub use issue::{PkiError, PublicPki};
 pub use issued::Issued;
 pub use name::{Name, NameError};

@@ -13,7 +13,7 @@ use crate::scenario::{Clock, Plan};
 /// Every profile that the plan names, and its authority once made.
 #[derive(Debug)]
 pub(crate) struct OfPlan {
-    cells: HashMap<String, OnceCell<Result<Arc<Forger>, String>>>,
+    cells: HashMap<String, OnceCell<Result<Forger, String>>>,
     options: Options,
     clock: Clock,
 }
@@ -29,21 +29,21 @@ impl OfPlan {
         let fault = plan.authority.as_ref().map(|a| a.upstream_fault).unwrap_or_default();
         Self {
             cells: names.map(|name| (name, OnceCell::new())).collect(),
-            options: Options { exact, hosts, addresses, seed: plan.seed, upstream_fault: fault },
+            options: Options { exact, hosts, addresses, upstream_fault: fault, ..Options::default() },
             clock,
         }
     }
 
-    async fn make(&self, name: &str) -> Result<Arc<Forger>, String> {
+    async fn make(&self, name: &str) -> Result<Forger, String> {
         let profile = Profile::load(name).map_err(|error| error.to_string())?;
         let (clock, options) = (self.clock.clone(), self.options.clone());
         let made = tokio::task::spawn_blocking(move || Forger::new(profile, clock, options)).await;
-        made.map_err(|error| error.to_string())?.map(Arc::new).map_err(|error| error.to_string())
+        made.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
     }
 }
 
 impl Authorities for Arc<OfPlan> {
-    fn authority<'a>(&'a self, profile: &'a str) -> Awaited<'a, Result<Arc<Forger>, String>> {
+    fn authority<'a>(&'a self, profile: &'a str) -> Awaited<'a, Result<Forger, String>> {
         Box::pin(async move {
             let cell = self.cells.get(profile).ok_or_else(|| format!("profile `{profile}` is not one that the scenario names"))?;
             cell.get_or_init(|| self.make(profile)).await.clone()

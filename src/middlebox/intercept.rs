@@ -58,6 +58,9 @@ where
 {
     let witness = Witness::of(recorder, (arrival.client, arrival.destination), arrival.id, Half::Client, Observer::Box);
     recorder.emit(arrival.id, presented(&ready));
+    for remark in &ready.forged.remarks {
+        recorder.emit(arrival.id, Event::Note { text: remark.clone() });
+    }
     let raw = witness.below_tls(stream, first);
     match shake_hands(provider, &ready, raw).await {
         Ok(client) => {
@@ -79,9 +82,9 @@ where
 fn presented(ready: &Ready) -> Event {
     Event::ChainPresented {
         by: Observer::Box,
-        chain: ready.forged.described.clone(),
+        chain: tls::describe_chain(&ready.forged.chain),
         profile: Some(ready.profile.clone()),
-        forge_us: ready.forged.us,
+        forge_us: ready.forged.micros,
     }
 }
 

@@ -19,7 +19,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::hello::ClientHello;
+use crate::forge::OriginFault;
+use crate::tls::hello::ClientHello;
 
 /// Opens upstream connections. One per lab.
 #[derive(Debug)]
@@ -36,9 +37,18 @@ pub struct Upstream<S> {
     /// The genuine chain, leaf first.
     pub chain: Vec<CertificateDer<'static>>,
     /// Why the box does not trust it, if it does not. The name is not considered (IMC 2020 section 3.2).
-    pub distrust: Option<String>,
+    pub distrust: Option<Distrust>,
     /// Microseconds of the handshake.
     pub us: u64,
+}
+
+/// Why the box does not trust a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Distrust {
+    /// What kind of fault it is.
+    pub fault: OriginFault,
+    /// What the verifier said.
+    pub reason: String,
 }
 
 /// Why no TLS came of it.
@@ -89,7 +99,7 @@ impl Dialect {
 
     fn config_for(&self, hello: &ClientHello) -> Arc<ClientConfig> {
         let mut config = ClientConfig::clone(&self.config);
-        config.alpn_protocols = hello.alpn().map(<[u8]>::to_vec).collect();
+        config.alpn_protocols = hello.alpn().to_vec();
         config.enable_sni = hello.sni().is_some();
         Arc::new(config)
     }
@@ -138,7 +148,7 @@ impl ServerCertVerifier for TakeAny {
 #[derive(Debug)]
 struct Trust {
     anchors: Vec<TrustAnchor<'static>>,
-    known: Mutex<HashMap<Vec<CertificateDer<'static>>, Option<String>>>,
+    known: Mutex<HashMap<Vec<CertificateDer<'static>>, Option<Distrust>>>,
 }
 
 impl Trust {
@@ -147,12 +157,12 @@ impl Trust {
         Self { anchors, known: Mutex::default() }
     }
 
-    fn judge(&self, chain: &[CertificateDer<'static>]) -> Option<String> {
+    fn judge(&self, chain: &[CertificateDer<'static>]) -> Option<Distrust> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = known.get(chain) {
             return found.clone();
         }
-        let found = self.verify(chain).err().map(|error| error.to_string());
+        let found = self.verify(chain).err().map(|error| Distrust { fault: fault(&error, chain), reason: error.to_string() });
         if known.len() < MOST_CHAINS {
             known.insert(chain.to_vec(), found.clone());
         }
@@ -173,6 +183,21 @@ impl Trust {
             )
             .map(|_| ())
     }
+}
+
+fn fault(error: &webpki::Error, chain: &[CertificateDer<'_>]) -> OriginFault {
+    match error {
+        webpki::Error::CertExpired { .. } => OriginFault::Expired,
+        webpki::Error::CertNotValidYet { .. } => OriginFault::NotYetValid,
+        webpki::Error::CertRevoked => OriginFault::Revoked,
+        _ if chain.len() == 1 && is_self_issued(&chain[0]) => OriginFault::SelfSigned,
+        _ => OriginFault::UntrustedRoot,
+    }
+}
+
+fn is_self_issued(certificate: &CertificateDer<'_>) -> bool {
+    let told = crate::tls::describe(certificate);
+    !told.subject.is_empty() && told.subject == told.issuer
 }
 
 /// Chains that are remembered, at most.

@@ -9,10 +9,10 @@ use tokio::task::JoinSet;
 
 use super::first::{self, Beginning, First};
 use super::select::Nobody;
-use super::witness::{Counts, Witness};
+use crate::tls::{Counts, Witness};
 use super::{Origins, http, https, relay};
 use crate::network::listen::{Accepted, Listener};
-use crate::pki::tls::{self, Ended};
+use crate::tls::{self, Ended};
 use crate::record::{CloseKind, Side};
 use crate::scenario::Serve;
 
@@ -50,7 +50,7 @@ async fn one(accepted: Accepted, origins: Arc<Origins>) {
         return relay::serve(&visit, stream).await;
     }
     let deadline = Instant::now() + origins.patience.hello;
-    let beginning = first::read(&mut stream, &origins.read_hello, deadline).await;
+    let beginning = first::read(&mut stream, deadline).await;
     visit.witness.raw().add_read(beginning.bytes.len());
     begin(&visit, stream, beginning).await;
 }

@@ -6,8 +6,9 @@ use std::time::Instant;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
-use super::hello::{HelloOutcome, HelloReader};
 use crate::record::Hello;
+use crate::scenario::Transport;
+use crate::tls::hello::{self, Outcome};
 
 /// What came first.
 #[derive(Debug)]
@@ -36,8 +37,8 @@ pub(super) struct Beginning {
     pub(super) since: Instant,
 }
 
-/// Reads until the reader has decided. Nothing is lost: what was read is in `bytes`.
-pub(super) async fn read(stream: &mut TcpStream, reader: &HelloReader, deadline: Instant) -> Beginning {
+/// Reads until it is clear what they are. Nothing is lost: what was read is in `bytes`.
+pub(super) async fn read(stream: &mut TcpStream, deadline: Instant) -> Beginning {
     let mut bytes = Vec::with_capacity(2048);
     let mut since = Instant::now();
     let first = loop {
@@ -53,19 +54,16 @@ pub(super) async fn read(stream: &mut TcpStream, reader: &HelloReader, deadline:
         if read == 0 {
             break First::Closed;
         }
-        match reader(&bytes) {
-            HelloOutcome::Hello(hello) => break First::Hello(hello),
-            HelloOutcome::NotTls => break First::Plain,
-            HelloOutcome::Malformed(why) => break First::MalformedHello(why),
-            HelloOutcome::Incomplete if bytes.len() > MOST => break First::TooLarge,
-            HelloOutcome::Incomplete => {}
+        match hello::read(&bytes) {
+            Outcome::Hello(hello, _) => break First::Hello(Box::new(hello.to_record(Transport::Tcp, 0))),
+            Outcome::NotTls => break First::Plain,
+            Outcome::Malformed(why) => break First::MalformedHello(why.to_string()),
+            Outcome::TooLarge => break First::TooLarge,
+            Outcome::Incomplete { .. } => {}
         }
     };
     Beginning { bytes, first, since }
 }
-
-/// A handshake message of 64 KiB, the most that TLS stacks accept, with its record headers.
-const MOST: usize = (1 << 16) + 1024;
 
 /// A line for the record: printable characters of the first line, at most 80.
 pub(super) fn summary(bytes: &[u8]) -> String {

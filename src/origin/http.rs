@@ -14,8 +14,8 @@ use tokio::net::TcpStream;
 use super::accept::{Visit, drain};
 use super::answer::{self, Seen};
 use super::body::Page;
-use super::witness::Counts;
-use crate::pki::tls::{Ended, classify_any};
+use crate::tls::Counts;
+use crate::tls::{Ended, classify_any};
 
 /// Serves a connection without TLS.
 pub(super) async fn serve_plain(visit: &Visit, stream: TcpStream, first: Vec<u8>) {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 
 use super::accept::Visit;
-use super::witness::Counts;
-use crate::pki::tls::Ended;
+use crate::tls::Counts;
+use crate::tls::Ended;
 use crate::record::{CloseKind, Side};
 use crate::scenario::Serve;
 

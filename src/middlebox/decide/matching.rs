@@ -7,7 +7,7 @@ use time::Time;
 use super::Context;
 use super::names::{List, Lists, holds};
 use super::walk::Occasion;
-use crate::middlebox::hello::ClientHello;
+use crate::tls::hello::ClientHello;
 use crate::middlebox::sniff::Seen;
 use crate::scenario::{Matcher, Schedule};
 

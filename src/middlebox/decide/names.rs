@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use crate::middlebox::hello::normalise;
+use crate::tls::hello::normalise;
 use crate::scenario::Matcher;
 
 /// The name lists of one rule, as sets.

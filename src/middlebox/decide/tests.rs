@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use time::macros::{datetime, time};
 
 use super::*;
-use crate::middlebox::hello::build::Build;
+use crate::tls::hello::build::Build;
 use crate::middlebox::sniff::{HttpHead, Protocol, Sniffed, sniff};
 use crate::scenario::{Action, Chance, DnsTrick, First, Matcher, Network, Schedule, World};
 

@@ -3,7 +3,7 @@
 //! Not a server's parser: fields that break the syntax are kept as text, so that a decision can still be made.
 
 use super::{NoHello, Seen, Sniffed};
-use crate::middlebox::hello::normalise;
+use crate::tls::hello::normalise;
 
 /// The head of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -44,7 +44,7 @@ mod tests {
 
     use super::super::{NoHello, Protocol};
     use super::*;
-    use crate::middlebox::hello::build::Build;
+    use crate::tls::hello::build::Build;
 
     fn soon() -> Instant {
         Instant::now() + Duration::from_secs(10)

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::middlebox::hello::build::Build;
+use crate::tls::hello::build::Build;
 
 fn seen(bytes: &[u8]) -> Seen {
     match sniff(bytes, First::Stream) {

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::Framing;
 use super::server_name::ServerName;
-use crate::middlebox::fingerprint;
+use crate::tls::fingerprint;
 use crate::record::Hello;
 use crate::scenario::Transport;
 

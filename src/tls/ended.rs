@@ -4,16 +4,12 @@
 //! state. Not every refusal is an alert: of 34 measured client set-ups that refuse an untrusted root, 22 send one, the
 //! others hang up. So `close_notify`, FIN and RST stay three different things.
 
-mod counted;
-mod records;
 
 use std::error::Error;
 use std::io;
 
 use rustls::{AlertDescription, CommonState, HandshakeKind, ProtocolVersion};
 
-pub use counted::{Counted, Tally, Turn, Way};
-pub use records::RecordWatch;
 
 use crate::record::{Alert, CloseKind, Handshake, Side};
 

@@ -1,4 +1,5 @@
-//! What a server saw of one connection, said to the recorder as it happens.
+//! What one end saw of a connection, said to the recorder as it happens. A genuine origin has one for each connection that it
+//! accepts; the box has one for each half.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,23 +7,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustls_pki_types::CertificateDer;
 
-use crate::pki::describe_chain;
-use crate::pki::tls::{self, Counted, Ended, Tally, Turn, Way};
+use super::{Counted, Ended, Tally, Turn, Way, describe_chain};
 use crate::record::{
-    Alert, Bytes, CloseKind, ConnectionId, Event, Half, Handshake, Hello, Observer, Recorder, Request, Side,
+    Alert, Bytes, CloseKind, ConnectionId, Event, FlowKey, Half, Handshake, Hello, Observer, Recorder, Request, Side,
 };
-use crate::record::FlowKey;
 use crate::scenario::{Transport, Vantage};
 
 /// The witness of one connection. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Witness(Arc<Inner>);
+pub struct Witness(Arc<Inner>);
 
 struct Inner {
     recorder: Recorder,
     key: FlowKey,
     id: ConnectionId,
     half: Half,
+    by: Observer,
+    /// Which end the witness is: the box is the client of its own upstream connections.
+    us: Side,
     opened_here: bool,
     raw: Arc<Tally>,
     app: Arc<Tally>,
@@ -40,15 +42,27 @@ struct State {
 
 impl Witness {
     /// Finds the connection in the record, or opens it there.
-    pub(super) fn open(recorder: &Recorder, key: FlowKey, vantage: Vantage) -> Self {
+    pub fn open(recorder: &Recorder, key: FlowKey, vantage: Vantage) -> Self {
         let known = recorder.find(key);
         let (id, half) = known.unwrap_or_else(|| recorder.open(key, Transport::Tcp, vantage, Observer::Origin));
+        Self::with(recorder, key, id, half, Observer::Origin, known.is_none())
+    }
+
+    /// The box's witness of a half of a connection that the record knows already.
+    pub fn of(recorder: &Recorder, key: FlowKey, id: ConnectionId, half: Half, by: Observer) -> Self {
+        Self::with(recorder, key, id, half, by, false)
+    }
+
+    fn with(recorder: &Recorder, key: FlowKey, id: ConnectionId, half: Half, by: Observer, opened_here: bool) -> Self {
+        let us = if half == Half::Upstream && by == Observer::Box { Side::Client } else { Side::Server };
         Self(Arc::new(Inner {
             recorder: recorder.clone(),
             key,
             id,
             half,
-            opened_here: known.is_none(),
+            by,
+            us,
+            opened_here,
             raw: Arc::default(),
             app: Arc::default(),
             presented: AtomicBool::new(false),
@@ -57,15 +71,15 @@ impl Witness {
     }
 
     /// Bytes on the socket.
-    pub(super) fn raw(&self) -> &Arc<Tally> {
+    pub fn raw(&self) -> &Arc<Tally> {
         &self.0.raw
     }
 
     /// Watches the socket of a TLS connection: bytes, RST, plaintext alerts.
-    pub(super) fn below_tls<S>(&self, stream: S, first: Vec<u8>) -> Counted<S> {
+    pub fn below_tls<S>(&self, stream: S, first: Vec<u8>) -> Counted<S> {
         let witness = self.clone();
         Counted::new(stream, Arc::clone(&self.0.raw), move |turn| match turn {
-            Turn::Alert { way, level, number } => witness.plain_alert(side(way), level, number),
+            Turn::Alert { way, level, number } => witness.plain_alert(witness.sender(way), level, number),
             Turn::WriteFailed(error) => witness.failed(error),
             Turn::Eof | Turn::ReadFailed(_) | Turn::ShutDown => {}
         })
@@ -74,84 +88,90 @@ impl Witness {
     }
 
     /// Watches the application's side of a TLS connection: bytes, close_notify, encrypted alerts.
-    pub(super) fn above_tls<S>(&self, stream: S) -> Counted<S> {
+    pub fn above_tls<S>(&self, stream: S) -> Counted<S> {
         let witness = self.clone();
         Counted::new(stream, Arc::clone(&self.0.app), move |turn| match turn {
             Turn::Eof => {
-                witness.alert(tls::alert(Side::Client, tls::CLOSE_NOTIFY, Some(1), Some(false), true));
-                witness.close(Side::Client, CloseKind::CloseNotify);
+                witness.alert(super::alert(witness.peer(), super::CLOSE_NOTIFY, Some(1), Some(false), true));
+                witness.close(witness.peer(), CloseKind::CloseNotify);
             }
             Turn::ReadFailed(error) | Turn::WriteFailed(error) => witness.failed(error),
             Turn::ShutDown => {
-                witness.alert(tls::alert(Side::Server, tls::CLOSE_NOTIFY, Some(1), Some(false), true));
-                witness.close(Side::Server, CloseKind::CloseNotify);
+                witness.alert(super::alert(witness.0.us, super::CLOSE_NOTIFY, Some(1), Some(false), true));
+                witness.close(witness.0.us, CloseKind::CloseNotify);
             }
             Turn::Alert { .. } => {}
         })
     }
 
     /// Watches a connection without TLS: what is on the socket is what the application says.
-    pub(super) fn plain<S>(&self, stream: S, first: Vec<u8>) -> Counted<S> {
+    pub fn plain<S>(&self, stream: S, first: Vec<u8>) -> Counted<S> {
         let witness = self.clone();
         Counted::new(stream, Arc::clone(&self.0.raw), move |turn| match turn {
-            Turn::Eof => witness.close(Side::Client, CloseKind::Fin),
+            Turn::Eof => witness.close(witness.peer(), CloseKind::Fin),
             Turn::ReadFailed(error) | Turn::WriteFailed(error) => witness.failed(error),
-            Turn::ShutDown => witness.close(Side::Server, CloseKind::Fin),
+            Turn::ShutDown => witness.close(witness.0.us, CloseKind::Fin),
             Turn::Alert { .. } => {}
         })
         .replaying(first)
     }
 
+    /// Watches the client's side of a connection that passes: bytes and closes, nothing else.
+    pub fn passing<S>(&self, stream: S, first: Vec<u8>) -> Counted<S> {
+        self.0.raw.add_read(first.len());
+        self.plain(stream, first)
+    }
+
     /// A ClientHello was read.
-    pub(super) fn hello(&self, hello: &Hello) {
-        self.emit(Event::HelloSeen { half: self.0.half, by: Observer::Origin, hello: Box::new(hello.clone()) });
+    pub fn hello(&self, hello: &Hello) {
+        self.emit(Event::HelloSeen { half: self.0.half, by: self.0.by, hello: Box::new(hello.clone()) });
     }
 
     /// The first bytes were something else.
-    pub(super) fn first_bytes(&self, protocol: &str, summary: String) {
+    pub fn first_bytes(&self, protocol: &str, summary: String) {
         if self.0.half == Half::Client && !self.taken_over() {
             self.emit(Event::FirstBytes { protocol: protocol.to_owned(), summary });
         }
     }
 
     /// A chain is being sent. What the box is shown is the box's to tell. Once per connection.
-    pub(super) fn presented(&self, chain: &[CertificateDer<'_>]) {
+    pub fn presented(&self, chain: &[CertificateDer<'_>]) {
         if self.0.half == Half::Client && !self.0.presented.swap(true, Ordering::Relaxed) {
             let chain = describe_chain(chain);
-            self.emit(Event::ChainPresented { by: Observer::Origin, chain, profile: None, forge_us: 0 });
+            self.emit(Event::ChainPresented { by: self.0.by, chain, profile: None, forge_us: 0 });
         }
     }
 
     /// The handshake is complete.
-    pub(super) fn handshake(&self, handshake: Handshake) {
+    pub fn handshake(&self, handshake: Handshake) {
         self.state().handshaken = true;
-        self.emit(Event::HandshakeDone { half: self.0.half, by: Observer::Origin, handshake });
+        self.emit(Event::HandshakeDone { half: self.0.half, by: self.0.by, handshake });
     }
 
     /// A request was answered. On the upstream half it is the box that tells.
-    pub(super) fn request(&self, request: Request) {
+    pub fn request(&self, request: Request) {
         if self.0.half == Half::Client {
-            self.emit(Event::Request { by: Observer::Origin, request });
+            self.emit(Event::Request { by: self.0.by, request });
         }
     }
 
     /// Something else to know.
-    pub(super) fn note(&self, text: String) {
+    pub fn note(&self, text: String) {
         self.emit(Event::Note { text });
     }
 
     /// An error of the stream: an alert, a close, or something for `error`.
-    pub(super) fn failed(&self, error: &io::Error) {
-        self.ended(&tls::classify(error));
+    pub fn failed(&self, error: &io::Error) {
+        self.ended(&super::classify(error));
     }
 
     /// How it ended.
-    pub(super) fn ended(&self, ended: &Ended) {
+    pub fn ended(&self, ended: &Ended) {
         if let Ended::AlertReceived(number) = ended {
             self.received(*number);
         }
         if let Some(kind) = ended.close() {
-            self.close(if *ended == Ended::Deadline { Side::Server } else { Side::Client }, kind);
+            self.close(if *ended == Ended::Deadline { self.0.us } else { self.peer() }, kind);
         }
         if !matches!(ended, Ended::Fin | Ended::Rst) {
             self.state().error.get_or_insert_with(|| ended.text());
@@ -159,32 +179,34 @@ impl Witness {
     }
 
     /// A side closed. The first word of each side counts.
-    pub(super) fn close(&self, side: Side, kind: CloseKind) {
+    pub fn close(&self, side: Side, kind: CloseKind) {
         let at = usize::from(side == Side::Server);
         if !std::mem::replace(&mut self.state().closed[at], true) && !self.taken_over() {
-            self.emit(Event::Close { half: self.0.half, by: Observer::Origin, side, kind });
+            self.emit(Event::Close { half: self.0.half, by: self.0.by, side, kind });
         }
     }
 
     /// True if that side has closed.
-    pub(super) fn has_closed(&self, side: Side) -> bool {
+    pub fn has_closed(&self, side: Side) -> bool {
         self.state().closed[usize::from(side == Side::Server)]
     }
 
     /// Nothing more will come. `tls` says whether raw and application bytes differ.
-    pub(super) fn end(&self, counts: Counts) {
+    pub fn end(&self, counts: Counts) {
         let (raw, app) = (&self.0.raw, &self.0.app);
+        let (raw_up, raw_down) = self.up_and_down(raw);
         let (app_up, app_down) = match counts {
-            Counts::Tls => (Some(app.read()), Some(app.written())),
-            Counts::Plain => (Some(raw.read()), Some(raw.written())),
-            Counts::Opaque => (None, None),
+            Counts::Tls => self.up_and_down(app),
+            Counts::Plain => (raw_up, raw_down),
+            Counts::Opaque => (0, 0),
         };
+        let readable = |count: u64| (counts != Counts::Opaque).then_some(count);
         if !self.taken_over() {
-            let bytes = Bytes { raw_up: raw.read(), raw_down: raw.written(), app_up, app_down };
+            let bytes = Bytes { raw_up, raw_down, app_up: readable(app_up), app_down: readable(app_down) };
             let error = self.state().error.take();
-            self.emit(Event::HalfEnd { half: self.0.half, by: Observer::Origin, bytes, error });
-            if self.0.half == Half::Client {
-                self.emit(Event::ConnectionEnd {});
+            self.emit(Event::HalfEnd { half: self.0.half, by: self.0.by, bytes, error });
+            if self.0.half == Half::Client && self.0.by == Observer::Origin {
+                self.emit(Event::ConnectionEnd {}); // the box's carriers tell it themselves
             }
         }
         if self.0.opened_here || self.0.half == Half::Upstream {
@@ -195,18 +217,18 @@ impl Witness {
     /// The box took this connection over before a byte of it reached us: what is left here is an empty shell, and the
     /// truth about the client's half is the box's to tell.
     fn taken_over(&self) -> bool {
-        let shell = self.0.half == Half::Client && !self.0.opened_here && self.0.raw.read() == 0;
+        let shell = self.0.by == Observer::Origin && self.0.half == Half::Client && !self.0.opened_here && self.0.raw.read() == 0;
         shell && self.0.recorder.connection(self.0.id).is_some_and(|c| c.intercepted())
     }
 
     /// rustls has read an alert. If it came unencrypted, the watch below has told it already.
     fn received(&self, number: u8) {
         let state = self.state();
-        let told = state.plain.contains(&(Side::Client, number));
+        let told = state.plain.contains(&(self.peer(), number));
         let after = state.handshaken;
         drop(state);
         if !told {
-            self.alert(tls::alert(Side::Client, number, Some(level(number)), Some(false), after));
+            self.alert(super::alert(self.peer(), number, Some(level(number)), Some(false), after));
         }
     }
 
@@ -215,11 +237,30 @@ impl Witness {
         state.plain.push((from, number));
         let after = state.handshaken;
         drop(state);
-        self.alert(tls::alert(from, number, Some(level), Some(true), after));
+        self.alert(super::alert(from, number, Some(level), Some(true), after));
+    }
+
+    /// The other end.
+    fn peer(&self) -> Side {
+        match self.0.us {
+            Side::Client => Side::Server,
+            Side::Server => Side::Client,
+        }
+    }
+
+    fn sender(&self, way: Way) -> Side {
+        if way == Way::In { self.peer() } else { self.0.us }
+    }
+
+    fn up_and_down(&self, tally: &Tally) -> (u64, u64) {
+        match self.0.us {
+            Side::Server => (tally.read(), tally.written()),
+            Side::Client => (tally.written(), tally.read()),
+        }
     }
 
     fn alert(&self, alert: Alert) {
-        self.emit(Event::Alert { half: self.0.half, by: Observer::Origin, alert });
+        self.emit(Event::Alert { half: self.0.half, by: self.0.by, alert });
     }
 
     fn emit(&self, event: Event) {
@@ -233,7 +274,7 @@ impl Witness {
 
 /// What the byte counts of a connection mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Counts {
+pub enum Counts {
     /// Terminated here.
     Tls,
     /// No TLS.
@@ -242,14 +283,8 @@ pub(super) enum Counts {
     Opaque,
 }
 
-fn side(way: Way) -> Side {
-    match way {
-        Way::In => Side::Client,
-        Way::Out => Side::Server,
-    }
-}
 
 /// rustls reports an alert only if it ends the connection; close_notify and user_canceled alone are warnings.
 fn level(number: u8) -> u8 {
-    if matches!(number, tls::CLOSE_NOTIFY | tls::USER_CANCELED) { 1 } else { 2 }
+    if matches!(number, super::CLOSE_NOTIFY | super::USER_CANCELED) { 1 } else { 2 }
 }

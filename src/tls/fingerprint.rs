@@ -119,7 +119,7 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::middlebox::hello::build::Build;
+    use crate::tls::hello::build::Build;
 
     /// The hello that FoxIO's technical description of JA4 spells out, list by list.
     #[test]
