@@ -411,7 +411,10 @@ fn as_nobody() -> Outcome {
     let output = Command::new(&copy).env(ROLE, "nobody").current_dir("/").uid(65534).gid(65534).output()?;
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     eprintln!("as nobody: {}", text.lines().rfind(|line| line.starts_with("test result")).unwrap_or_default());
-    if output.status.success() { Ok(()) } else { Err(text.into()) }
+    // A kernel that lets only root make namespaces is no fault of the lab; the doctor's trial says which it is.
+    let refused = text.contains("`mitmlab doctor` says what to change");
+    let ran = output.status.success() && !text.contains("no sealed network here");
+    if ran || refused { Ok(()) } else { Err(text.into()) }
 }
 
 fn resolver_files() -> String {
