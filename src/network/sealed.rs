@@ -124,10 +124,12 @@ impl Sealed {
     pub fn divert(&self, transport: Transport, port: u16) -> Result<(), SealedError> {
         let what = Divert { transport, port };
         let mut diverted = self.diverted();
-        if diverted.insert(what) {
-            let mut net = self.spaces.middle.netlink();
-            self.topology.families().try_for_each(|six| rules::divert(&mut net, six, what))?;
+        if diverted.contains(&what) {
+            return Ok(());
         }
+        let mut net = self.spaces.middle.netlink();
+        self.topology.families().try_for_each(|six| rules::divert(&mut net, six, what))?;
+        diverted.insert(what);
         Ok(())
     }
 

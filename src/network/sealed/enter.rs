@@ -69,6 +69,11 @@ pub(super) fn mount_tmpfs(target: &Path) -> Result<(), SealedError> {
     })
 }
 
+/// Mounts the lab's own files; for the doctor.
+pub(super) fn try_scratch() -> Result<(), SealedError> {
+    mount_scratch().map(drop)
+}
+
 fn mount_scratch() -> Result<PathBuf, SealedError> {
     let place = SCRATCH_PLACES.iter().map(Path::new).find(|path| is_empty(path)).ok_or(SealedError::NoScratch)?;
     mount_tmpfs(place)?;

@@ -8,13 +8,13 @@ use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustix::fs::{Access, access};
-use rustix::process::{Pid, WaitOptions};
+use rustix::process::{Pid, PidfdFlags, WaitOptions, pidfd_open};
 use rustix::thread::UnshareFlags;
 
 use super::address::{ClientAddresses, everything, gateway, mac, single};
@@ -40,6 +40,8 @@ pub(super) enum Net {
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) init: Pid,
+    /// Made before anybody waits for the init, so that it stands for no other process.
+    pub(super) handle: Arc<OwnedFd>,
     status: PipeReader,
 }
 
@@ -114,7 +116,8 @@ fn launch(program: &Program, stdio: Option<(PipeWriter, PipeWriter)>) -> Result<
     };
     let init = sys::launch(&prepared).map_err(|source| failed("fork", source))?;
     drop((status_end, failure_end, stdio));
-    let running = Running { init, status };
+    let handle = pidfd_open(init, PidfdFlags::empty()).map_err(|e| failed("open a handle of the process", e.into()))?;
+    let running = Running { init, handle: Arc::new(handle), status };
     let mut words = [0; 8];
     if failure.read_exact(&mut words).is_err() {
         return Ok(running); // closed by `execve`: the program runs

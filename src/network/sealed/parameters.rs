@@ -20,14 +20,13 @@ pub(super) enum Role {
 
 /// Sets the parameters of the calling thread's namespace, before it has any link but `lo`.
 pub(super) fn apply(role: Role, ipv6: bool) -> Result<(), SealedError> {
-    set(COMMON)?;
     match role {
         Role::Router => set(ROUTER)?,
         Role::Box => {
             set(ROUTER)?;
             set(BOX)?;
         }
-        Role::Client => {}
+        Role::Client => allow_ping(),
     }
     if !Path::new("/proc/sys/net/ipv6").is_dir() {
         return if ipv6 { Err(SealedError::NoIpv6) } else { Ok(()) };
@@ -36,17 +35,18 @@ pub(super) fn apply(role: Role, ipv6: bool) -> Result<(), SealedError> {
     if role == Role::Client { Ok(()) } else { set(ROUTER_V6) }
 }
 
+/// The client's group may ping without a privilege. A convenience: where it cannot be set, ping says so itself.
+fn allow_ping() {
+    let group = rustix::process::getegid().as_raw();
+    let _ = fs::write("/proc/sys/net/ipv4/ping_group_range", format!("{group} {group}"));
+}
+
 fn set(parameters: &[(&str, &str)]) -> Result<(), SealedError> {
     parameters.iter().try_for_each(|(name, value)| {
         fs::write(Path::new("/proc/sys/net").join(name), value)
             .map_err(|source| SealedError::Parameter { name: format!("net/{name}"), source })
     })
 }
-
-const COMMON: &[(&str, &str)] = &[
-    // The host's value is inherited; ping then works without a privilege.
-    ("ipv4/ping_group_range", "0 2147483647"),
-];
 
 const ROUTER: &[(&str, &str)] = &[
     ("ipv4/ip_forward", "1"),

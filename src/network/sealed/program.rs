@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, channel};
 use std::thread;
 
-use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::process::{Pid, Signal};
 use tokio::sync::watch;
 
 use super::error::SealedError;
@@ -89,7 +89,7 @@ pub struct SealedChild {
     /// Targets of `binds` (or /etc/resolv.conf) that do not exist on this host, so nothing was mounted there.
     pub missing: Vec<PathBuf>,
     init: Pid,
-    handle: OwnedFd,
+    handle: Arc<OwnedFd>,
     ended: watch::Receiver<Option<Ended>>,
     _release: mpsc::Sender<()>,
 }
@@ -167,7 +167,7 @@ pub(super) fn spawn(net: Net, view: View, program: Program) -> Result<SealedChil
         let own = view.own.clone();
         match leg::start(&net, &view, &program, stdio) {
             Ok((running, missing)) => {
-                if ready.send(Ok((running.init, missing))).is_ok() {
+                if ready.send(Ok((running.init, Arc::clone(&running.handle), missing))).is_ok() {
                     tell.send_replace(Some(running.finish()));
                     // Ends with an error when the child is dropped; the network is needed until then.
                     let _ = released.recv();
@@ -179,9 +179,7 @@ pub(super) fn spawn(net: Net, view: View, program: Program) -> Result<SealedChil
     };
     thread::Builder::new().name("leg".to_owned()).spawn(live).map_err(SealedError::Thread)?;
     let gone = |_| SealedError::Thread(std::io::Error::other("it ended before the program was started"));
-    let (init, missing) = started.recv().map_err(gone)??;
-    let handle = rustix::process::pidfd_open(init, PidfdFlags::empty())
-        .map_err(|e| SealedError::Namespace { what: "a handle of a process", source: e.into() })?;
+    let (init, handle, missing) = started.recv().map_err(gone)??;
     let (stdout, stderr) = output.unzip();
     Ok(SealedChild { address_v4, address_v6, stdout, stderr, missing, init, handle, ended, _release: release })
 }
