@@ -1,0 +1,205 @@
+//! System calls of the wire that no safe crate wraps: packet sockets with their virtio header (packet(7)), many frames
+//! per call (recvmmsg(2), sendmmsg(2)), and the repair mode of TCP (tcp(7) `TCP_REPAIR`, linux/tcp.h).
+//!
+//! Thin: each function is one system call with its arguments made safe. What they are used for is told in [`super`].
+#![expect(unsafe_code, reason = "system calls that rustix and socket2 do not offer")]
+
+use std::io;
+use std::mem::{MaybeUninit, size_of};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+
+/// Whether a packet socket is fed by its link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Receive {
+    /// Every frame that comes in on the link.
+    All,
+    /// Nothing: the socket only sends.
+    Nothing,
+}
+
+/// Which queue of a socket in repair mode a sequence number is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Queue {
+    /// What the peer sends us.
+    Receive,
+    /// What we send.
+    Send,
+}
+
+/// One option of the handshake that a repaired socket did not live through (linux/tcp.h `struct tcp_repair_opt`).
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RepairOption {
+    /// Option kind (RFC 9293 section 3.2).
+    pub(crate) code: u32,
+    /// Its value, in the kernel's packing.
+    pub(crate) value: u32,
+}
+
+/// The windows of a connection in repair mode (linux/tcp.h `struct tcp_repair_window`).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RepairWindow {
+    /// Sequence number of the segment that last updated the send window.
+    pub(crate) snd_wl1: u32,
+    /// What the peer is ready to take.
+    pub(crate) snd_wnd: u32,
+    /// The largest window that the peer ever offered.
+    pub(crate) max_window: u32,
+    /// What we are ready to take.
+    pub(crate) rcv_wnd: u32,
+    /// Acknowledgement number with which we last said so.
+    pub(crate) rcv_wup: u32,
+}
+
+/// A packet socket bound to one link, with virtio headers before each frame, deaf to what it sends itself.
+pub(crate) fn packet_socket(link: u32, receive: Receive) -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_RAW | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: no pointers; protocol 0 receives nothing until the bind below.
+    let raw = check(unsafe { libc::socket(libc::AF_PACKET, kind, 0) })?;
+    // SAFETY: `raw` is a descriptor that was just made and that nobody else owns.
+    let socket = unsafe { OwnedFd::from_raw_fd(raw) };
+    set(&socket, libc::SOL_PACKET, PACKET_VNET_HDR, &1_i32)?;
+    set(&socket, libc::SOL_PACKET, PACKET_IGNORE_OUTGOING, &1_i32)?;
+    let protocol = match receive {
+        Receive::All => (libc::ETH_P_ALL as u16).to_be(),
+        Receive::Nothing => 0,
+    };
+    // SAFETY: sockaddr_ll is plain data, for which all zeros is a value.
+    let mut address: libc::sockaddr_ll = unsafe { MaybeUninit::zeroed().assume_init() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = protocol;
+    address.sll_ifindex = i32::try_from(link).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let length = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+    // SAFETY: the pointer and length describe `address`, which lives through the call.
+    check(unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) })?;
+    Ok(socket)
+}
+
+/// Asks for a receive buffer of `bytes`; the kernel grants at most `net.core.rmem_max`.
+pub(crate) fn receive_buffer(socket: &impl AsFd, bytes: i32) -> io::Result<()> {
+    set(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &bytes)
+        .or_else(|_| set(socket, libc::SOL_SOCKET, libc::SO_RCVBUF, &bytes))
+}
+
+/// Reads what is there into `buffers`, one frame each, without waiting. The lengths go to `lengths`; a frame that did
+/// not fit has length 0. Returns how many buffers were filled.
+pub(crate) fn receive_batch(socket: &impl AsFd, buffers: &mut [Box<[u8]>], lengths: &mut [usize]) -> io::Result<usize> {
+    // SAFETY: iovec and mmsghdr are plain data, for which all zeros is a value.
+    let mut parts: [libc::iovec; BATCH] = unsafe { MaybeUninit::zeroed().assume_init() };
+    // SAFETY: as above.
+    let mut messages: [libc::mmsghdr; BATCH] = unsafe { MaybeUninit::zeroed().assume_init() };
+    let count = buffers.len().min(lengths.len()).min(BATCH);
+    for ((buffer, part), message) in buffers.iter_mut().zip(&mut parts).zip(&mut messages).take(count) {
+        *part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+        message.msg_hdr.msg_iov = part;
+        message.msg_hdr.msg_iovlen = 1;
+    }
+    // SAFETY: the first `count` messages point at parts that point at distinct live buffers with their true lengths.
+    let got = unsafe {
+        libc::recvmmsg(
+            socket.as_fd().as_raw_fd(),
+            messages.as_mut_ptr(),
+            count as libc::c_uint,
+            libc::MSG_DONTWAIT as _,
+            std::ptr::null_mut(),
+        )
+    };
+    let got = check(got)? as usize;
+    for (length, message) in lengths.iter_mut().zip(&messages).take(got) {
+        let whole = message.msg_hdr.msg_flags & libc::MSG_TRUNC == 0;
+        *length = if whole { message.msg_len as usize } else { 0 };
+    }
+    Ok(got)
+}
+
+/// Sends `frames` without waiting. Returns how many were sent; an error is that of the first one.
+pub(crate) fn send_batch(socket: &impl AsFd, frames: &[&[u8]]) -> io::Result<usize> {
+    // SAFETY: iovec and mmsghdr are plain data, for which all zeros is a value.
+    let mut parts: [libc::iovec; BATCH] = unsafe { MaybeUninit::zeroed().assume_init() };
+    // SAFETY: as above.
+    let mut messages: [libc::mmsghdr; BATCH] = unsafe { MaybeUninit::zeroed().assume_init() };
+    let count = frames.len().min(BATCH);
+    for ((frame, part), message) in frames.iter().zip(&mut parts).zip(&mut messages).take(count) {
+        *part = libc::iovec { iov_base: frame.as_ptr().cast_mut().cast(), iov_len: frame.len() };
+        message.msg_hdr.msg_iov = part;
+        message.msg_hdr.msg_iovlen = 1;
+    }
+    // SAFETY: the first `count` messages point at parts that point at live frames; sendmmsg only reads them.
+    let sent = unsafe {
+        libc::sendmmsg(
+            socket.as_fd().as_raw_fd(),
+            messages.as_mut_ptr(),
+            count as libc::c_uint,
+            libc::MSG_DONTWAIT as _,
+        )
+    };
+    Ok(check(sent)? as usize)
+}
+
+/// Enters repair mode: connect, bind and close send nothing.
+pub(crate) fn repair_on(socket: &impl AsFd) -> io::Result<()> {
+    set(socket, libc::IPPROTO_TCP, libc::TCP_REPAIR, &1_i32)
+}
+
+/// Leaves repair mode; the kernel sends a window probe.
+pub(crate) fn repair_off(socket: &impl AsFd) -> io::Result<()> {
+    set(socket, libc::IPPROTO_TCP, libc::TCP_REPAIR, &0_i32)
+}
+
+/// Sets the next sequence number of a queue. Before connect only.
+pub(crate) fn queue_sequence(socket: &impl AsFd, queue: Queue, sequence: u32) -> io::Result<()> {
+    let number: i32 = match queue {
+        Queue::Receive => 1,
+        Queue::Send => 2,
+    };
+    set(socket, libc::IPPROTO_TCP, libc::TCP_REPAIR_QUEUE, &number)?;
+    set(socket, libc::IPPROTO_TCP, libc::TCP_QUEUE_SEQ, &sequence)
+}
+
+/// Sets the options of the handshake. After connect, in repair mode.
+pub(crate) fn repair_options(socket: &impl AsFd, options: &[RepairOption]) -> io::Result<()> {
+    set_bytes(socket, libc::IPPROTO_TCP, libc::TCP_REPAIR_OPTIONS, options.as_ptr().cast(), size_of_val(options))
+}
+
+/// Sets the clock of the timestamps option. Its lowest bit would ask for microseconds (Linux 6.7), so it is cleared.
+pub(crate) fn timestamp(socket: &impl AsFd, value: u32) -> io::Result<()> {
+    set(socket, libc::IPPROTO_TCP, libc::TCP_TIMESTAMP, &(value & !1))
+}
+
+/// The windows that the kernel chose at connect.
+pub(crate) fn repair_window(socket: &impl AsFd) -> io::Result<RepairWindow> {
+    let mut window = RepairWindow::default();
+    let mut length = size_of::<RepairWindow>() as libc::socklen_t;
+    let pointer = (&raw mut window).cast();
+    let fd = socket.as_fd().as_raw_fd();
+    // SAFETY: pointer and length describe `window`, plain data that lives through the call.
+    check(unsafe { libc::getsockopt(fd, libc::IPPROTO_TCP, libc::TCP_REPAIR_WINDOW, pointer, &raw mut length) })?;
+    Ok(window)
+}
+
+/// Sets the windows. In repair mode.
+pub(crate) fn set_repair_window(socket: &impl AsFd, window: &RepairWindow) -> io::Result<()> {
+    set(socket, libc::IPPROTO_TCP, libc::TCP_REPAIR_WINDOW, window)
+}
+
+fn set<T: Copy>(socket: &impl AsFd, level: i32, name: i32, value: &T) -> io::Result<()> {
+    set_bytes(socket, level, name, std::ptr::from_ref(value).cast(), size_of::<T>())
+}
+
+fn set_bytes(socket: &impl AsFd, level: i32, name: i32, value: *const libc::c_void, length: usize) -> io::Result<()> {
+    let fd = socket.as_fd().as_raw_fd();
+    // SAFETY: both callers pass the address and size of a live value of plain data; the kernel only reads it.
+    check(unsafe { libc::setsockopt(fd, level, name, value, length as libc::socklen_t) }).map(drop)
+}
+
+fn check(result: libc::c_int) -> io::Result<libc::c_int> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// Most frames that one call carries.
+pub(crate) const BATCH: usize = 32;
+
+// linux/if_packet.h; the libc crate lacks them.
+const PACKET_VNET_HDR: i32 = 15;
+const PACKET_IGNORE_OUTGOING: i32 = 23;

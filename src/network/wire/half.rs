@@ -1,0 +1,75 @@
+//! One direction of a connection: how far it has come, by what was seen and by what was passed on.
+
+use super::frame::{ACK, SYN, Tcp, after};
+use super::options::Options;
+use super::scan::Scanner;
+
+/// What one side has sent.
+#[derive(Debug, Default)]
+pub(super) struct Half {
+    /// Its SYN was seen.
+    pub(super) known: bool,
+    /// Initial sequence number.
+    pub(super) isn: u32,
+    /// Sequence number behind all that was seen.
+    pub(super) next: u32,
+    /// Sequence number behind all that was passed on to the other side.
+    pub(super) sent: u32,
+    /// The highest acknowledgement number that it sent: what it has of the other side.
+    pub(super) acked: u32,
+    /// Its window as last seen, not scaled.
+    pub(super) window: u16,
+    /// Options of its SYN.
+    pub(super) options: Options,
+    /// Its timestamp as last seen.
+    pub(super) clock: u32,
+    /// Payload bytes passed on, each counted once.
+    pub(super) bytes: u64,
+    /// TLS records passed on.
+    pub(super) records: Scanner,
+}
+
+impl Half {
+    /// Takes note of a segment that came.
+    pub(super) fn observe(&mut self, tcp: &Tcp, buffer: &[u8]) {
+        if tcp.has(SYN) && !self.known {
+            let first = tcp.seq.wrapping_add(1);
+            let options = Options::parse(tcp.options(buffer));
+            *self = Self { known: true, isn: tcp.seq, next: first, sent: first, acked: tcp.ack, options, ..Self::default() };
+            self.records.begin(first);
+        }
+        if !self.known {
+            return;
+        }
+        let next = tcp.next_seq();
+        if after(next, self.next) {
+            self.next = next;
+        }
+        if tcp.has(ACK) {
+            self.window = tcp.window;
+            if after(tcp.ack, self.acked) {
+                self.acked = tcp.ack;
+            }
+        }
+        if let Some((clock, _)) = Options::time(tcp.options(buffer)) {
+            self.clock = clock;
+        }
+    }
+
+    /// Takes note of a segment that is passed on.
+    pub(super) fn pass(&mut self, tcp: &Tcp, buffer: &[u8]) {
+        let next = tcp.next_seq();
+        if tcp.has(SYN) || !self.known || tcp.len() == 0 && !after(next, self.sent) {
+            return;
+        }
+        if after(next, self.sent) {
+            let behind = tcp.data_seq().wrapping_add(tcp.len() as u32);
+            let from = if after(tcp.data_seq(), self.sent) { tcp.data_seq() } else { self.sent };
+            if after(behind, from) {
+                self.bytes += u64::from(behind.wrapping_sub(from));
+            }
+            self.sent = next;
+        }
+        self.records.push(tcp.data_seq(), &buffer[tcp.payload..tcp.end]);
+    }
+}

@@ -1,0 +1,370 @@
+//! The stage of the wire's trials: a client's side, a world whose every address answers, the wire between them, and a handler that
+//! does what a trial has written down for the address that it dials.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{Cursor, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsFd;
+use std::process::Command;
+use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::time::{Duration, Instant};
+
+use mitmlab::network::wire::{
+    Act, Commander, Flow, FlowEnd, FlowId, Handler, LinkId, Links, OnBytes, OnDatagram, OnOpen, Options, Wire,
+};
+use rustls::pki_types::PrivatePkcs8KeyDer;
+
+/// Everything that a trial needs.
+pub(crate) struct Stage {
+    pub(crate) script: Arc<Script>,
+    pub(crate) commander: Commander,
+    pub(crate) options: Options,
+    _wire: Wire,
+}
+
+/// What is done for an address, and what was seen.
+#[derive(Default)]
+pub(crate) struct Script {
+    rules: Mutex<HashMap<IpAddr, Rule>>,
+    log: Mutex<Log>,
+    news: Condvar,
+}
+
+/// What is done with connections to an address.
+#[derive(Clone)]
+pub(crate) enum Rule {
+    Open(OnOpen),
+    /// Once the client's bytes are a whole hello (or for non-TLS: end in a newline).
+    Then(Act),
+    /// The same, answered with a hold; the trial resolves.
+    Hold,
+    /// At the server's first bytes.
+    Spoke(Act),
+    Datagram(OnDatagram),
+}
+
+#[derive(Default)]
+pub(crate) struct Log {
+    pub(crate) held: Vec<(SocketAddr, FlowId)>,
+    pub(crate) ended: Vec<(Flow, FlowEnd)>,
+    pub(crate) overdue: Vec<SocketAddr>,
+    pub(crate) residual: Vec<SocketAddr>,
+    pub(crate) segments: HashMap<SocketAddr, u32>,
+    /// At the origin, by the client's address: what came, and how it ended.
+    pub(crate) origin: HashMap<SocketAddr, (Vec<u8>, Option<String>)>,
+}
+
+pub(crate) const PATIENCE: Duration = Duration::from_secs(12);
+
+impl Stage {
+    pub(crate) fn set() -> Result<Self, String> {
+        let script = Arc::new(Script::default());
+        let options = Options { hold_deadline: Duration::from_secs(2), ..Options::default() };
+        let (d1, d0, h1, h0) = (link("d1")?, link("d0")?, link("h1")?, link("h0")?);
+        let links = Links { d1, d0_mac: d0.mac, h1, h0_mac: h0.mac };
+        let handler = Arc::new(Acting { script: script.clone() });
+        let (wire, commander) = Wire::start(links, handler, options).map_err(|e| format!("start: {e}"))?;
+        world(script.clone());
+        Ok(Self { script, commander, options, _wire: wire })
+    }
+
+    pub(crate) fn rule(&self, address: &str, rule: Rule) -> SocketAddr {
+        let ip: IpAddr = address.parse().unwrap();
+        self.script.rules.lock().unwrap().insert(ip, rule);
+        SocketAddr::new(ip, 443)
+    }
+
+    /// Waits until the log has what `find` looks for.
+    pub(crate) fn wait<T>(&self, what: &str, mut find: impl FnMut(&mut Log) -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        let mut log = self.script.log.lock().unwrap();
+        loop {
+            if let Some(found) = find(&mut log) {
+                return found;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "no {what} within {PATIENCE:?}");
+            log = self.script.news.wait_timeout(log, left).unwrap().0;
+        }
+    }
+
+    pub(crate) fn dial(&self, to: SocketAddr) -> TcpStream {
+        self.try_dial(to).unwrap()
+    }
+
+    pub(crate) fn try_dial(&self, to: SocketAddr) -> std::io::Result<TcpStream> {
+        at_client(move || TcpStream::connect_timeout(&to, Duration::from_secs(3))).inspect(|stream| {
+            stream.set_nodelay(true).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        })
+    }
+
+    /// Runs curl at the client's place; its output and errors together.
+    pub(crate) fn curl(&self, address: SocketAddr, name: &str, more: &[&str]) -> String {
+        let resolve = format!("{name}:443:{}", if address.is_ipv6() { format!("[{}]", address.ip()) } else { address.ip().to_string() });
+        let mut command = Command::new("curl");
+        command.args(["-skv", "-m", "10", "--resolve", &resolve, &format!("https://{name}/")]).args(more);
+        let out = at_client(move || command.output()).unwrap();
+        String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned()
+    }
+
+    /// What the origin got from `client`, once the connection ended there.
+    pub(crate) fn at_origin(&self, client: SocketAddr) -> (Vec<u8>, String) {
+        self.wait("end at the origin", |log| {
+            let (bytes, end) = log.origin.get(&client)?;
+            Some((bytes.clone(), end.clone()?))
+        })
+    }
+
+    pub(crate) fn end_of(&self, client: SocketAddr) -> FlowEnd {
+        self.wait("end of the flow", |log| Some(log.ended.iter().find(|(flow, _)| flow.client == client)?.1.clone()))
+    }
+}
+
+/// Runs `work` in the client's namespace.
+pub(crate) fn at_client<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    inside("WIRE_CLIENT", work)
+}
+
+fn inside<T: Send + 'static>(pid: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
+    let pid = std::env::var(pid).unwrap();
+    let enter = move || {
+        let namespace = File::open(format!("/proc/{pid}/ns/net")).unwrap();
+        rustix::thread::move_into_link_name_space(namespace.as_fd(), None).unwrap();
+        work()
+    };
+    std::thread::spawn(enter).join().unwrap()
+}
+
+/// A TLS server's configuration with a certificate for `name`.
+pub(crate) fn tls(name: &str) -> Arc<rustls::ServerConfig> {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()).into();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    Arc::new(config.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap())
+}
+
+/// Answers one request over TLS.
+pub(crate) fn serve(stream: &mut (impl Read + Write), config: Arc<rustls::ServerConfig>, body: &str) -> std::io::Result<Vec<u8>> {
+    let mut connection = rustls::ServerConnection::new(config).unwrap();
+    let mut tls = rustls::Stream::new(&mut connection, stream);
+    let mut request = vec![0; 4096];
+    let got = tls.read(&mut request)?;
+    request.truncate(got);
+    write!(tls, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len())?;
+    tls.conn.send_close_notify();
+    tls.flush()?;
+    Ok(request)
+}
+
+/// A stream whose first bytes are known already.
+pub(crate) struct Prefixed(pub(crate) Cursor<Vec<u8>>, pub(crate) TcpStream);
+
+impl Read for Prefixed {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        match self.0.read(into)? {
+            0 => self.1.read(into),
+            got => Ok(got),
+        }
+    }
+}
+
+impl Write for Prefixed {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.1.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.1.flush()
+    }
+}
+
+struct Acting {
+    script: Arc<Script>,
+}
+
+impl Acting {
+    fn rule(&self, address: SocketAddr) -> Option<Rule> {
+        self.script.rules.lock().unwrap().get(&address.ip()).cloned()
+    }
+
+    fn log(&self, note: impl FnOnce(&mut Log)) {
+        note(&mut self.script.log.lock().unwrap());
+        self.script.news.notify_all();
+    }
+}
+
+/// A whole hello, or a line.
+fn complete(stream: &[u8]) -> bool {
+    match stream {
+        [22, _, _, high, low, rest @ ..] => rest.len() >= usize::from(u16::from_be_bytes([*high, *low])),
+        [22, ..] => false,
+        _ => stream.contains(&b'\n'),
+    }
+}
+
+impl Handler for Acting {
+    fn opened(&self, flow: &Flow) -> OnOpen {
+        match self.rule(flow.server) {
+            Some(Rule::Open(answer)) => answer,
+            _ => OnOpen::Pass,
+        }
+    }
+
+    fn first_bytes(&self, flow: &Flow, stream: &[u8], segments: u32) -> OnBytes {
+        if !complete(stream) {
+            return OnBytes::More;
+        }
+        self.log(|log| drop(log.segments.insert(flow.client, segments)));
+        match self.rule(flow.server) {
+            Some(Rule::Then(act)) => OnBytes::Do(act),
+            Some(Rule::Hold) => {
+                self.log(|log| log.held.push((flow.client, flow.id)));
+                OnBytes::Hold
+            }
+            _ => OnBytes::Do(Act::Pass),
+        }
+    }
+
+    fn server_spoke(&self, flow: &Flow, _: &[u8]) -> OnBytes {
+        match self.rule(flow.server) {
+            Some(Rule::Spoke(act)) => OnBytes::Do(act),
+            _ => OnBytes::More,
+        }
+    }
+
+    fn taken(&self, _: &Flow, stream: TcpStream, prefix: Vec<u8>) {
+        std::thread::spawn(move || {
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            let hello = prefix.first() == Some(&22);
+            let mut stream = Prefixed(Cursor::new(prefix), stream);
+            if hello {
+                let _ = serve(&mut stream, tls("forged.test"), "from the box\n");
+            } else {
+                let mut line = [0; 256];
+                let got = stream.read(&mut line).unwrap_or(0);
+                let _ = stream.write_all(&[b"the box got ", &line[..got]].concat());
+            }
+        });
+    }
+
+    fn not_taken(&self, flow: &Flow, error: std::io::Error) {
+        eprintln!("not taken: {flow:?}: {error}");
+    }
+
+    fn overdue(&self, flow: &Flow) {
+        self.log(|log| log.overdue.push(flow.client));
+    }
+
+    fn residual(&self, flow: &Flow) {
+        self.log(|log| log.residual.push(flow.client));
+    }
+
+    fn datagram(&self, _: SocketAddr, to: SocketAddr, _: &[u8]) -> OnDatagram {
+        match self.rule(to) {
+            Some(Rule::Datagram(answer)) => answer,
+            _ => OnDatagram::Pass,
+        }
+    }
+
+    fn ended(&self, flow: &Flow, end: FlowEnd) {
+        self.log(|log| log.ended.push((flow.clone(), end)));
+    }
+}
+
+fn link(name: &str) -> Result<LinkId, String> {
+    let out = Command::new("ip").args(["-o", "link", "show", name]).output().map_err(|e| format!("ip: {e}"))?;
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    let index = text.split(':').next().and_then(|index| index.trim().parse().ok()).ok_or(format!("no link {name} here"))?;
+    let mac = text.split("link/ether ").nth(1).and_then(|rest| rest.split(' ').next()).ok_or("no address")?;
+    let mut bytes = [0; 6];
+    for (byte, text) in bytes.iter_mut().zip(mac.split(':')) {
+        *byte = u8::from_str_radix(text, 16).map_err(|e| e.to_string())?;
+    }
+    Ok(LinkId { index, mac: bytes })
+}
+
+/// The world: port 443 of every address. Echoes; where the last byte of the address is 2, speaks TLS; where it is 3, greets first;
+/// where it is 4, sends `x` without end.
+fn world(script: Arc<Script>) {
+    let (ready, started) = mpsc::channel();
+    for any in ["0.0.0.0:443", "[::]:443"] {
+        let (script, ready) = (script.clone(), ready.clone());
+        let config = tls("genuine.test");
+        let work = move || {
+            let socket = socket2::Socket::new(socket2::Domain::for_address(any.parse().unwrap()), socket2::Type::STREAM, None).unwrap();
+            if any.starts_with('[') {
+                socket.set_only_v6(true).unwrap();
+            }
+            socket.set_reuse_address(true).unwrap();
+            socket.bind(&any.parse::<SocketAddr>().unwrap().into()).unwrap();
+            socket.listen(512).unwrap();
+            let listener: TcpListener = socket.into();
+            let udp = any.starts_with('0').then(|| UdpSocket::bind("10.0.1.2:443").unwrap());
+            if let Some(udp) = udp {
+                std::thread::spawn(move || {
+                    let mut datagram = [0; 2000];
+                    while let Ok((got, from)) = udp.recv_from(&mut datagram) {
+                        let _ = udp.send_to(&[b"origin: ", &datagram[..got]].concat(), from);
+                    }
+                });
+            }
+            ready.send(()).unwrap();
+            std::thread::spawn(move || {
+                for stream in listener.incoming().flatten() {
+                    let (script, config) = (script.clone(), config.clone());
+                    std::thread::spawn(move || origin(stream, &script, config));
+                }
+            });
+        };
+        inside("WIRE_WORLD", work);
+        started.recv().unwrap();
+    }
+}
+
+fn origin(mut stream: TcpStream, script: &Script, config: Arc<rustls::ServerConfig>) {
+    let (Ok(client), Ok(here)) = (stream.peer_addr(), stream.local_addr()) else { return };
+    let note = |bytes: &[u8], end: Option<String>| {
+        let mut log = script.log.lock().unwrap();
+        let entry = log.origin.entry(client).or_default();
+        entry.0.extend_from_slice(bytes);
+        entry.1 = end;
+        drop(log);
+        script.news.notify_all();
+    };
+    note(&[], None);
+    let last = match here.ip() {
+        IpAddr::V4(ip) => ip.octets()[3],
+        IpAddr::V6(ip) => ip.octets()[15],
+    };
+    stream.set_nodelay(true).unwrap();
+    let end = match last {
+        2 => serve(&mut stream, config, "from the origin\n").map(|request| note(&request, None)).map(|()| "eof".to_owned()),
+        4 => loop {
+            if let Err(error) = stream.write_all(&[b'x'; 8192]) {
+                break Err(error);
+            }
+        },
+        _ => {
+            if last == 3 {
+                stream.write_all(b"220 hello\r\n").unwrap();
+            }
+            echo(&mut stream, &note)
+        }
+    };
+    note(&[], Some(end.unwrap_or_else(|error| format!("{:?}", error.kind()))));
+}
+
+fn echo(stream: &mut TcpStream, note: &dyn Fn(&[u8], Option<String>)) -> std::io::Result<String> {
+    let mut buffer = vec![0; 65_536];
+    loop {
+        let got = stream.read(&mut buffer)?;
+        if got == 0 {
+            return Ok("eof".to_owned());
+        }
+        note(&buffer[..got.min(512)], None);
+        stream.write_all(&buffer[..got])?;
+    }
+}
