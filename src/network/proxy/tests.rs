@@ -106,11 +106,10 @@ async fn say(bytes: &[u8]) -> (String, Result<(Kind, String), ProxyError>) {
     let (address, mut heard) = lab().await;
     let mut stream = TcpStream::connect(address).await.expect("the proxy");
     stream.write_all(bytes).await.expect("written");
-    let heard = next(&mut heard).await;
-    stream.shutdown().await.expect("shut down");
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.expect("no reset");
-    (answer.escape_ascii().to_string(), heard)
+    drop(stream);
+    (answer.escape_ascii().to_string(), next(&mut heard).await)
 }
 
 #[tokio::test]

@@ -70,13 +70,18 @@ fn offer(offers: &mut Offers, kind: u16, body: &mut Reader<'_>) -> Result<(), Ma
         EC_POINT_FORMATS => first(&mut offers.ec_formats, body.list8("ec_point_format_list")?),
         SIGNATURE_ALGORITHMS => first(&mut offers.signature_algorithms, body.list16("supported_signature_algorithms")?),
         ALPN => first(&mut offers.alpn, protocols(body)?),
-        PRE_SHARED_KEY => Ok(offers.psk = true),
-        EARLY_DATA => Ok(offers.early_data = true),
+        PRE_SHARED_KEY => seen(&mut offers.psk),
+        EARLY_DATA => seen(&mut offers.early_data),
         SUPPORTED_VERSIONS => first(&mut offers.versions, versions(body)?),
         KEY_SHARE => first(&mut offers.key_shares, key_shares(body)?),
-        ENCRYPTED_CLIENT_HELLO => Ok(offers.ech = true),
+        ENCRYPTED_CLIENT_HELLO => seen(&mut offers.ech),
         _ => Ok(()),
     }
+}
+
+fn seen(place: &mut bool) -> Result<(), Malformed> {
+    *place = true;
+    Ok(())
 }
 
 fn first<T>(place: &mut Vec<T>, found: Vec<T>) -> Result<(), Malformed> {

@@ -61,7 +61,7 @@ impl<'a> Reader<'a> {
     /// A range that this reader gave out, as two-byte values.
     pub(super) fn u16s(&self, range: Range<usize>, field: &'static str) -> Result<Vec<u16>, Malformed> {
         let bytes = self.bytes(range);
-        if bytes.len() % 2 != 0 {
+        if !bytes.len().is_multiple_of(2) {
             return Err(Malformed::Length(field));
         }
         Ok(bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect())
