@@ -8,10 +8,8 @@ use rustls_pki_types::CertificateDer;
 
 use crate::pki::describe_chain;
 use crate::pki::tls::{self, Counted, Ended, Tally, Turn, Way};
-use crate::record::{
-    Alert, Bytes, CloseKind, ConnectionId, Event, Half, Handshake, Hello, Observer, Recorder, Request, Side,
-};
 use crate::record::FlowKey;
+use crate::record::{Alert, Bytes, CloseKind, ConnectionId, Event, Half, Handshake, Hello, Observer, Recorder, Request, Side};
 use crate::scenario::{Transport, Vantage};
 
 /// The witness of one connection. Cheap to clone.

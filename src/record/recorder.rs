@@ -83,6 +83,11 @@ impl Recorder {
         self.state().legs.insert(client, leg);
     }
 
+    /// The leg that an address was assigned to.
+    pub fn leg_of(&self, client: std::net::IpAddr) -> Option<LegId> {
+        self.state().legs.get(&client).copied()
+    }
+
     /// Opens a connection, or gives the number it already has. `by` is who sees it now.
     pub fn open(&self, key: FlowKey, transport: Transport, vantage: Vantage, by: Observer) -> (ConnectionId, Half) {
         if let Some(known) = self.find(key) {
