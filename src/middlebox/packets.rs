@@ -65,7 +65,7 @@ impl Packets {
         let recorder = self.middlebox.recorder();
         let direction = self.direction(flow.server);
         let vantage = if direction == Direction::Outbound { Vantage::Inside } else { Vantage::Outside };
-        let leg = recorder.leg_at(flow.client.ip());
+        let leg = recorder.leg_of(flow.client.ip());
         let id = recorder.open_new((flow.client, flow.server), None, Transport::Tcp, vantage, Observer::Wire, leg);
         Arrival {
             id,

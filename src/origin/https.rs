@@ -103,4 +103,3 @@ impl std::fmt::Debug for Shown {
         f.write_str("Shown")
     }
 }
-

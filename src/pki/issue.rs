@@ -248,8 +248,7 @@ fn finish(what: &str, params: &CertificateParams, key: &Key, by: &Authority) -> 
 }
 
 fn from_files(what: &str, chain: &Path, key: &Path) -> Result<Issued, PkiError> {
-    let failed =
-        |what, file: &Path, reason: String| PkiError::File { what, file: file.to_owned(), reason };
+    let failed = |what, file: &Path, reason: String| PkiError::File { what, file: file.to_owned(), reason };
     let read = CertificateDer::pem_file_iter(chain).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let certificates = read.map_err(|e| failed("a certificate chain", chain, e.to_string()))?;
     if certificates.is_empty() {

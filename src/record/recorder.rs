@@ -83,8 +83,8 @@ impl Recorder {
         self.state().legs.insert(client, leg);
     }
 
-    /// The leg that connections from this address belong to.
-    pub fn leg_at(&self, client: std::net::IpAddr) -> Option<LegId> {
+    /// The leg that an address was assigned to.
+    pub fn leg_of(&self, client: std::net::IpAddr) -> Option<LegId> {
         self.state().legs.get(&client).copied()
     }
 
