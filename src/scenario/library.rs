@@ -160,6 +160,7 @@ macro_rules! embed {
 
 const FILES: &[(&str, &str)] = embed![
     "lab/world/web-2019.toml",
+    "scenarios/blocked-root-is-refused-although-installed.toml",
     "scenarios/bystander-passes-untouched.toml",
     "scenarios/client-that-checks-nothing-is-exposed.toml",
     "scenarios/expired-certificate-is-refused.toml",
