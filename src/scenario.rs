@@ -11,18 +11,21 @@
 
 mod clock;
 mod diagnostic;
+mod explain;
 mod library;
 mod load;
 mod needs;
 pub mod plan;
 mod read;
 mod resolve;
+mod schema;
 mod suggest;
 pub mod words;
 pub mod written;
 
 pub use clock::Clock;
 pub use diagnostic::{Diagnostic, Diagnostics, Kind};
+pub use explain::explain;
 pub use library::{Listed, embedded, list, show};
 pub use load::{load, load_text};
 pub use needs::Needs;
@@ -30,6 +33,7 @@ pub use plan::{
     Authority, Cert, Chance, Check, CheckClient, Detector, Expect, Matcher, Network, Notice, Origin, Phase, Plan, Rule, Says,
     Schedule, Serve, Service, Site, World,
 };
+pub use schema::{schema, world_schema};
 pub use words::{
     Action, Direction, DnsTrick, First, OriginTrust, Place, Policing, ResetTo, Transport, Trust, UpstreamFault, Vantage,
     VerdictKind,

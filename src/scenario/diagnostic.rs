@@ -183,7 +183,8 @@ impl Collector {
         Hints(self.found.last_mut())
     }
 
-    pub(crate) fn is_clean(&self) -> bool {
+    #[cfg(test)]
+    fn is_clean(&self) -> bool {
         self.found.is_empty()
     }
 
@@ -222,6 +223,11 @@ impl Kind {
     fn is_an_absence(self) -> bool {
         matches!(self, Self::Missing | Self::UnknownName | Self::Unused | Self::CannotMatch)
     }
+}
+
+/// The line of a byte, from 1.
+pub(crate) fn line_of(text: &str, byte: usize) -> usize {
+    position(text, byte).0
 }
 
 /// Line and column of a byte, both from 1, the column in characters.

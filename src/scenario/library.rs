@@ -158,5 +158,30 @@ macro_rules! embed {
     ($($path:literal),* $(,)?) => { &[$(($path, include_str!(concat!("../../", $path)))),*] };
 }
 
-const FILES: &[(&str, &str)] =
-    embed!["lab/world/web-2019.toml", "scenarios/kazakhstan-2019.toml", "scenarios/lists/kazakhstan-2019.txt",];
+const FILES: &[(&str, &str)] = embed![
+    "lab/world/web-2019.toml",
+    "scenarios/blocked-root-is-refused-although-installed.toml",
+    "scenarios/bystander-passes-untouched.toml",
+    "scenarios/client-that-checks-nothing-is-exposed.toml",
+    "scenarios/expired-certificate-is-refused.toml",
+    "scenarios/forged-leaf-refused-without-root.toml",
+    "scenarios/ipv6-is-intercepted-too.toml",
+    "scenarios/kazakhstan-2019.toml",
+    "scenarios/large-hello-works.toml",
+    "scenarios/masking-box-hides-an-expired-certificate.toml",
+    "scenarios/nightly-interception.toml",
+    "scenarios/no-sni-passes-untouched.toml",
+    "scenarios/outside-vantage-sees-the-genuine-chain.toml",
+    "scenarios/pinned-client-refuses-even-with-root.toml",
+    "scenarios/reset-is-not-a-refusal.toml",
+    "scenarios/rule-by-address-hits-bystanders.toml",
+    "scenarios/self-signed-is-refused.toml",
+    "scenarios/silence-after-the-hello-is-not-a-refusal.toml",
+    "scenarios/split-hello-is-caught-by-a-reassembling-box.toml",
+    "scenarios/split-hello-is-missed-by-a-first-segment-box.toml",
+    "scenarios/trusted-root-reads-everything.toml",
+    "scenarios/untrusted-origin-is-not-forged.toml",
+    "scenarios/untrusted-root-is-refused.toml",
+    "scenarios/wrong-host-is-refused.toml",
+    "scenarios/lists/kazakhstan-2019.txt",
+];

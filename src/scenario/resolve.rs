@@ -39,7 +39,8 @@ pub(crate) fn resolve(collector: &mut Collector, origin: &Origin<'_>, written: &
     let mut r = Resolver { collector, origin, offset: UtcOffset::UTC };
     let clock = r.clock(written);
     let lists = lists::resolve(&mut r, written);
-    let world = world::resolve(&mut r, written);
+    let network = r.network(written.network.as_ref());
+    let world = world::resolve(&mut r, written, network.ipv6);
     let phases = phases::resolve(&mut r, written, &lists, &world);
     let mut plan = Plan {
         name: origin.name.clone(),
@@ -48,7 +49,7 @@ pub(crate) fn resolve(collector: &mut Collector, origin: &Origin<'_>, written: &
         sources: written.sources.clone().unwrap_or_default().0,
         file: PathBuf::from(r.collector.name(origin.source)),
         authority: r.authority(written.authority.as_ref()),
-        network: r.network(written.network.as_ref()),
+        network,
         clock: clock
             .or_else(|| phases.iter().find_map(|p| p.plan.from))
             .unwrap_or_else(|| OffsetDateTime::now_utc().to_offset(r.offset)),

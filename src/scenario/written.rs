@@ -24,7 +24,7 @@ pub use world::{CertFiles, CertWritten, ServeWord, ServiceTable, ServiceWritten,
 
 /// A scenario file: a claim that can be run.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// One line that says what is shown. Required.
     #[schemars(required)]
@@ -40,18 +40,22 @@ pub struct Scenario {
     /// The genuine Internet, the clock and the seed.
     pub world: Option<At<WorldWritten>>,
     /// Lists of names, one per line in a file; `@name` in a rule stands for the list.
+    #[serde(default)]
     pub lists: BTreeMap<String, At<ListWritten>>,
     /// The periods of the campaign, in the order of their dates.
+    #[serde(default)]
     pub phase: Vec<At<PhaseWritten>>,
     /// The rules of a scenario that has no phases.
+    #[serde(default)]
     pub rule: Vec<At<RuleWritten>>,
     /// What is run and what is expected.
+    #[serde(default)]
     pub check: Vec<At<CheckWritten>>,
 }
 
 /// The interception authority.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct AuthorityWritten {
     /// Name of a profile in `certs/`. Required.
     #[schemars(required)]
@@ -64,7 +68,7 @@ pub struct AuthorityWritten {
 
 /// How the network is laid out. Sealed network only.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct NetworkWritten {
     /// Router hops between a client and the box. Default: 0.
     #[schemars(range(max = 8))]
@@ -80,7 +84,7 @@ pub struct NetworkWritten {
 
 /// The genuine Internet, the clock and the seed.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct WorldWritten {
     /// World files: a file beside the scenario, or one of `lab/world/`.
     pub include: Option<At<OneOrMany<String>>>,
@@ -91,12 +95,13 @@ pub struct WorldWritten {
     /// Addresses of the ISP's resolver. Default: that of the included world.
     pub isp_resolver: Option<At<OneOrMany<std::net::IpAddr>>>,
     /// Sites of this scenario alone.
+    #[serde(default)]
     pub site: Vec<At<SiteWritten>>,
 }
 
 /// A dated period with its own rules.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct PhaseWritten {
     /// Name. Required.
     #[schemars(required)]
@@ -106,6 +111,7 @@ pub struct PhaseWritten {
     /// Ends. Default: the next phase's beginning.
     pub to: Option<At<When>>,
     /// First match wins; no match passes untouched.
+    #[serde(default)]
     pub rule: Vec<At<RuleWritten>>,
     /// The notice that subscribers get when it begins.
     pub notice: Option<At<NoticeWritten>>,
@@ -117,7 +123,7 @@ pub struct PhaseWritten {
 
 /// A rule of the box.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct RuleWritten {
     /// Name, unique in its phase. Required.
     #[schemars(required)]
@@ -136,7 +142,7 @@ pub struct RuleWritten {
 
 /// When a rule applies: all that is given must hold.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct MatchWritten {
     /// Name in the ClientHello: `a.b` exactly, `.b` it and all below, `*.b` one label below, `~b` anywhere in it, `@list`.
     pub sni: Option<At<OneOrMany<String>>>,
@@ -172,7 +178,7 @@ pub struct MatchWritten {
 
 /// A client is run, and something is expected.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct CheckWritten {
     /// Name: a sentence that is true if the check passes. Required.
     #[schemars(required)]
@@ -206,7 +212,7 @@ pub struct CheckWritten {
 
 /// A detector and how its finding is read.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct DetectorWritten {
     /// Program and arguments, with the placeholders of `client`. Required.
     #[schemars(required)]
@@ -218,7 +224,7 @@ pub struct DetectorWritten {
 
 /// How a detector's finding is read. Exactly one.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct SaysWritten {
     /// JSON pointer into standard output (RFC 6901), such as `/finding`.
     pub json: Option<At<String>>,
@@ -230,7 +236,7 @@ pub struct SaysWritten {
 
 /// What a twin changes, and what is expected of it. Exactly one thing besides `expect`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct TwinWritten {
     /// Another URL.
     pub url: Option<At<String>>,
@@ -251,7 +257,7 @@ pub struct TwinWritten {
 
 /// What is expected. Only what is named is compared.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct ExpectWritten {
     /// One of these verdicts for each target.
     pub verdict: Option<At<OneOrMany<VerdictKind>>>,

@@ -187,8 +187,8 @@ fn clients(r: &mut Resolver<'_>, written: &At<CheckWritten>, plan: &Plan) -> Vec
                 r.collector.report(Kind::Missing, &spot, "no program is named");
             }
             let filled = client.0.iter().map(|argv| commands::fill_in(r, argv, url, &spot, &plan.world));
-            let named = filled.map(|argv| (CheckClient::Command(argv.clone()), argv.first().cloned().unwrap_or_default()));
-            named.collect()
+            let filled: Vec<Vec<String>> = filled.collect();
+            filled.iter().map(|argv| (CheckClient::Command(argv.clone()), label(argv, &filled))).collect()
         }
         (None, Some(detector)) => {
             self::detector(r, detector, url, plan).into_iter().map(|d| (CheckClient::Detector(d), String::new())).collect()
@@ -206,6 +206,13 @@ fn clients(r: &mut Resolver<'_>, written: &At<CheckWritten>, plan: &Plan) -> Vec
             Vec::new()
         }
     }
+}
+
+/// What tells a command of a matrix from the others: its program if no other has it, else the whole command.
+fn label(argv: &[String], all: &[Vec<String>]) -> String {
+    let program = argv.first();
+    let alone = all.iter().filter(|other| other.first() == program).count() == 1;
+    if alone { program.cloned().unwrap_or_default() } else { argv.join(" ") }
 }
 
 fn detector(r: &mut Resolver<'_>, written: &At<DetectorWritten>, url: Option<&str>, plan: &Plan) -> Option<Detector> {

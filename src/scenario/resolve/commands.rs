@@ -35,22 +35,6 @@ impl Url {
         let good = !host.is_empty() && !scheme.is_empty() && !host.contains(['{', '}']);
         good.then(|| Self { scheme: scheme.to_ascii_lowercase(), host, port })
     }
-
-    /// The port that is dialled.
-    pub(crate) fn port_or_default(&self) -> Option<u16> {
-        self.port.or(match self.scheme.as_str() {
-            "https" | "wss" => Some(443),
-            "http" | "ws" => Some(80),
-            "smtp" => Some(25),
-            "smtps" => Some(465),
-            "imap" => Some(143),
-            "imaps" => Some(993),
-            "pop3" => Some(110),
-            "pop3s" => Some(995),
-            "xmpp" => Some(5222),
-            _ => None,
-        })
-    }
 }
 
 /// A command with what can be filled in now (`{address:NAME}`); the rest is left to the runner.
@@ -122,7 +106,6 @@ mod tests {
         let url = Url::parse("https://user:pw@WWW.Example.Test.:8443/a?b#c").unwrap();
         assert_eq!((url.scheme.as_str(), url.host.as_str(), url.port), ("https", "www.example.test", Some(8443)));
         assert_eq!(Url::parse("https://[2001:db8::1]:443/").unwrap().host, "2001:db8::1");
-        assert_eq!(Url::parse("imaps://mail.test").unwrap().port_or_default(), Some(993));
         for wrong in ["www.example.test", "https://", "https://a:b/", "://a", "https://{host}/"] {
             assert_eq!(Url::parse(wrong), None, "{wrong}");
         }

@@ -13,7 +13,8 @@ use crate::scenario::written::{
 };
 use crate::scenario::{library, read, suggest};
 
-pub(super) fn resolve(r: &mut Resolver<'_>, written: &Scenario) -> World {
+/// Joins the world. Without `ipv6` no site has an IPv6 address, so that no room has to ask.
+pub(super) fn resolve(r: &mut Resolver<'_>, written: &Scenario, ipv6: bool) -> World {
     let mut world = World::default();
     let mut seen = HashMap::new();
     let Some(section) = &written.world else {
@@ -32,6 +33,9 @@ pub(super) fn resolve(r: &mut Resolver<'_>, written: &Scenario) -> World {
     if let Some(OneOrMany(resolver)) = section.isp_resolver.as_ref().map(At::value) {
         world.isp_resolver.clone_from(resolver);
     }
+    if !ipv6 {
+        forget_ipv6(r, &mut world, &seen);
+    }
     if world.sites.is_empty() {
         let spot = r.spot(section);
         r.collector
@@ -39,6 +43,17 @@ pub(super) fn resolve(r: &mut Resolver<'_>, written: &Scenario) -> World {
             .hint("`include = [\"web-2019\"]`, or a `[[world.site]]`");
     }
     world
+}
+
+fn forget_ipv6(r: &mut Resolver<'_>, world: &mut World, seen: &HashMap<String, Spot>) {
+    world.isp_resolver.retain(IpAddr::is_ipv4);
+    for site in &mut world.sites {
+        site.addresses.retain(IpAddr::is_ipv4);
+        if let (true, Some(spot)) = (site.addresses.is_empty(), seen.get(&site.names[0])) {
+            let message = format!("`{}` has IPv6 addresses only, and the network has no IPv6", site.names[0]);
+            r.collector.report(Kind::Contradiction, spot, message).hint("`[network]` with `ipv6 = true`");
+        }
+    }
 }
 
 fn include(r: &mut Resolver<'_>, name: &str, spot: &Spot, world: &mut World, seen: &mut HashMap<String, Spot>) {

@@ -15,19 +15,20 @@ use crate::scenario::words::Place;
 
 /// A file of `lab/world/`: a part of the genuine Internet.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct WorldFile {
     /// What part of the Internet it is.
     pub about: Option<At<String>>,
     /// Addresses of the ISP's resolver.
     pub isp_resolver: Option<At<OneOrMany<IpAddr>>>,
     /// The sites.
+    #[serde(default)]
     pub site: Vec<At<SiteWritten>>,
 }
 
 /// A host of the world.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct SiteWritten {
     /// DNS names; reports use the first. `*.example.test` stands for one label. Required.
     #[schemars(required)]
@@ -77,7 +78,7 @@ pub enum ServiceWritten {
 
 /// A service in detail.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct ServiceTable {
     /// Port. Default: 443 for https, 80 for http; required for the others.
     pub port: Option<u16>,
