@@ -1,0 +1,291 @@
+//! The interception authority: roots and intermediates with fresh keys, in memory only.
+//!
+//! Roots and the intermediate in use are made at once, their keys in parallel. A dated intermediate, or a root that
+//! nobody knows, gets its key when it first comes into use.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustls_pki_types::CertificateDer;
+use time::OffsetDateTime;
+
+use super::dates::{self, Dates};
+use super::error::ForgeError;
+use super::extension::{self, IssuerFacts};
+use super::key::{Digest, Key, random};
+use super::name;
+use super::profile::{Attribute, ExtensionRule, Intermediate, Profile, SerialRule, Twin, Validity, WhenExpired, Window};
+use super::tbs::{Extension, Tbs};
+use crate::scenario::Clock;
+
+/// A certificate that signs others, with its key.
+#[derive(Clone, Debug)]
+pub(super) struct Issuer {
+    pub(super) der: CertificateDer<'static>,
+    pub(super) facts: IssuerFacts,
+    pub(super) key: Key,
+    pub(super) not_before: OffsetDateTime,
+    pub(super) not_after: OffsetDateTime,
+}
+
+/// How the root is held to its lab.
+#[derive(Clone, Debug)]
+pub(super) enum Confinement {
+    /// Not at all: byte for byte as the profile says. Sealed network only.
+    Exact,
+    /// By name constraints and a comment.
+    Lab { hosts: Vec<String>, addresses: Vec<IpAddr> },
+}
+
+/// The authority.
+#[derive(Debug)]
+pub(super) struct Authority {
+    profile: Arc<Profile>,
+    clock: Clock,
+    dates: Dates,
+    confinement: Confinement,
+    /// The first root, then the known twins in the profile's order.
+    roots: Vec<Arc<Issuer>>,
+    /// Unknown roots by id, made when first used.
+    unknown: Mutex<HashMap<String, Arc<Issuer>>>,
+    /// Intermediates by the window that they belong to (or none), made when first used.
+    intermediates: Mutex<HashMap<Option<usize>, Arc<Issuer>>>,
+}
+
+impl Authority {
+    pub(super) fn new(profile: Arc<Profile>, clock: Clock, dates: Dates, confinement: Confinement) -> Result<Self, ForgeError> {
+        let mut authority = Self {
+            profile: profile.clone(),
+            clock,
+            dates,
+            confinement,
+            roots: Vec::new(),
+            unknown: Mutex::default(),
+            intermediates: Mutex::default(),
+        };
+        let known: Vec<Option<&Twin>> =
+            std::iter::once(None).chain(profile.root.twins.iter().filter(|t| !t.unknown).map(Some)).collect();
+        let authority_ref = &authority;
+        let (roots, intermediate_key) = std::thread::scope(|scope| {
+            let roots: Vec<_> = known.iter().map(|twin| scope.spawn(move || authority_ref.make_root(*twin))).collect();
+            let key = profile.intermediate.as_ref().map(|recipe| scope.spawn(|| Key::generate(recipe.key)));
+            let roots: Vec<_> = roots.into_iter().map(|thread| thread.join().unwrap_or(Err(ForgeError::Worker))).collect();
+            (roots, key.map(|thread| thread.join().map_err(|_| ForgeError::Worker)))
+        });
+        authority.roots = roots.into_iter().map(|root| root.map(Arc::new)).collect::<Result<_, _>>()?;
+        if let (Some(recipe), Some(key)) = (&profile.intermediate, intermediate_key) {
+            let window = authority.window(recipe);
+            let issuer = authority.make_intermediate(recipe, window, key??)?;
+            authority
+                .intermediates
+                .get_mut()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(window.map(|(at, _)| at), Arc::new(issuer));
+        }
+        Ok(authority)
+    }
+
+    /// The roots that a client may come to trust; the first one is the profile's own. Never empty.
+    pub(super) fn roots(&self) -> &[Arc<Issuer>] {
+        &self.roots
+    }
+
+    /// The certificate that signs leaves now, and what signs it (none if that is the root itself).
+    pub(super) fn issuing(&self) -> Result<(Arc<Issuer>, Option<Arc<Issuer>>), ForgeError> {
+        let first = self.roots.first().cloned().ok_or(ForgeError::Worker)?;
+        let Some(recipe) = &self.profile.intermediate else { return Ok((first, None)) };
+        let window = self.window(recipe);
+        let place = window.map(|(at, _)| at);
+        let root = self.root_of(window.and_then(|(_, window)| window.root.as_deref()))?;
+        let mut made = self.intermediates.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(issuer) = made.get(&place) {
+            let expired = issuer.not_after < self.dates.now(&self.clock);
+            if !expired || recipe.when_expired == WhenExpired::Keep {
+                return Ok((issuer.clone(), Some(root)));
+            }
+        }
+        let issuer = Arc::new(self.make_intermediate(recipe, window, Key::generate(recipe.key)?)?);
+        made.insert(place, issuer.clone());
+        Ok((issuer, Some(root)))
+    }
+
+    /// The window in use: the one that began last, or the first if none has begun.
+    fn window<'a>(&self, recipe: &'a Intermediate) -> Option<(usize, &'a Window)> {
+        let now = self.clock.now();
+        recipe
+            .windows
+            .iter()
+            .enumerate()
+            .rfind(|(_, window)| window.from.0 <= now)
+            .or_else(|| recipe.windows.iter().enumerate().next())
+    }
+
+    fn root_of(&self, id: Option<&str>) -> Result<Arc<Issuer>, ForgeError> {
+        let first = || self.roots.first().cloned().ok_or(ForgeError::Worker);
+        let Some(id) = id else { return first() };
+        let known = self.profile.root.twins.iter().filter(|twin| !twin.unknown).position(|twin| twin.id == id);
+        if let Some(at) = known {
+            return self.roots.get(at + 1).cloned().ok_or(ForgeError::Worker);
+        }
+        let Some(twin) = self.profile.root.twins.iter().find(|twin| twin.id == id) else { return first() };
+        self.unknown_root(id, Some(twin))
+    }
+
+    /// A root that no trust store holds, with the family's name: the fault `untrusted root` mirrored.
+    pub(super) fn stranger(&self) -> Result<Arc<Issuer>, ForgeError> {
+        self.unknown_root("", None)
+    }
+
+    fn unknown_root(&self, id: &str, twin: Option<&Twin>) -> Result<Arc<Issuer>, ForgeError> {
+        let mut unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(root) = unknown.get(id) {
+            return Ok(root.clone());
+        }
+        let root = Arc::new(self.make_root(twin)?);
+        unknown.insert(id.to_owned(), root.clone());
+        Ok(root)
+    }
+
+    fn make_root(&self, twin: Option<&Twin>) -> Result<Issuer, ForgeError> {
+        let root = &self.profile.root;
+        let subject = twin.and_then(|t| t.subject.as_ref()).unwrap_or(&root.subject);
+        let rules = twin.and_then(|t| t.extensions.as_ref()).unwrap_or(&root.extensions);
+        let serial = twin.and_then(|t| t.serial.as_ref()).unwrap_or(&root.serial);
+        let validity = twin.and_then(|t| t.validity.as_ref()).unwrap_or(&root.validity);
+        let mut extra = Vec::new();
+        if let Confinement::Lab { hosts, addresses } = &self.confinement {
+            extra.push(extension::name_constraints(hosts, addresses));
+            extra.push(extension::comment(LAB_COMMENT));
+        }
+        let recipe = Recipe { subject, serial, rules, digest: root.digest, extra };
+        self.make(recipe, self.period(validity), Key::generate(root.key)?, None)
+    }
+
+    fn make_intermediate(&self, recipe: &Intermediate, window: Option<(usize, &Window)>, key: Key) -> Result<Issuer, ForgeError> {
+        let period = match (window, &recipe.validity) {
+            (Some((_, window)), _) => self.period_of(window),
+            (None, Some(validity)) => self.period(validity),
+            (None, None) => return Err(ForgeError::Worker),
+        };
+        let root = self.root_of(window.and_then(|(_, window)| window.root.as_deref()))?;
+        let recipe_ = Recipe {
+            subject: &recipe.subject,
+            serial: &recipe.serial,
+            rules: &recipe.extensions,
+            digest: recipe.digest,
+            extra: Vec::new(),
+        };
+        self.make(recipe_, self.renewed(recipe, period), key, Some(&root))
+    }
+
+    /// A period that has ended is begun anew, if the profile renews.
+    fn renewed(&self, recipe: &Intermediate, (from, to): Period) -> Period {
+        let now = self.dates.now(&self.clock);
+        if to >= now || recipe.when_expired == WhenExpired::Keep { (from, to) } else { (now, now + (to - from)) }
+    }
+
+    fn period(&self, rule: &Validity) -> Period {
+        match rule {
+            Validity::Fixed { from, to } => (self.dates.scenario(&self.clock, from.0), self.dates.scenario(&self.clock, to.0)),
+            Validity::Made { before, lifetime } => {
+                let from = dates::shifted(self.dates.now(&self.clock), -before.0);
+                (from, dates::shifted(from, lifetime.0))
+            }
+            // The profile's checker refuses these for an authority; a period that is over is the harmless reading.
+            Validity::Copied | Validity::Shifted(_) => (OffsetDateTime::UNIX_EPOCH, OffsetDateTime::UNIX_EPOCH),
+        }
+    }
+
+    fn period_of(&self, window: &Window) -> Period {
+        (self.dates.scenario(&self.clock, window.from.0), self.dates.scenario(&self.clock, window.to.0))
+    }
+
+    fn make(&self, recipe: Recipe<'_>, (from, to): Period, key: Key, root: Option<&Issuer>) -> Result<Issuer, ForgeError> {
+        let subject = name::write(recipe.subject);
+        let serial = self.serial(recipe.serial, &key);
+        let own = IssuerFacts {
+            subject: subject.clone(),
+            issuer: root.map_or_else(|| subject.clone(), |r| r.facts.subject.clone()),
+            serial,
+            key_id: key.id(),
+        };
+        let signer = root.map_or(&own, |root| &root.facts);
+        let mut extensions: Vec<Extension> =
+            recipe.rules.iter().filter_map(|rule| authority_extension(rule, &key, signer)).collect();
+        extensions.extend(recipe.extra);
+        let tbs = Tbs {
+            version: 2,
+            serial: own.serial.clone(),
+            signature: Vec::new(),
+            issuer: own.issuer.clone(),
+            not_before: dates::write(from),
+            not_after: dates::write(to),
+            subject,
+            spki: key.spki().to_vec(),
+            unique_ids: Vec::new(),
+            extensions,
+        };
+        let der = tbs.sign(root.map_or(&key, |root| &root.key), recipe.digest)?;
+        Ok(Issuer { der, facts: own, key, not_before: from, not_after: to })
+    }
+
+    fn serial(&self, rule: &SerialRule, key: &Key) -> Vec<u8> {
+        match (rule, &self.confinement) {
+            (SerialRule::KeyId, _) => key_id_serial(key),
+            (SerialRule::Fixed(bytes), Confinement::Exact) => super::der::unsigned_content(&bytes.0),
+            (SerialRule::Fixed(bytes), Confinement::Lab { .. }) => random_serial(bytes.0.len().min(20)),
+            (SerialRule::Random(octets), _) => random_serial(usize::from(*octets)),
+            (SerialRule::Copied | SerialRule::PlusRandom(_), _) => random_serial(20),
+        }
+    }
+}
+
+/// notBefore and notAfter.
+type Period = (OffsetDateTime, OffsetDateTime);
+
+struct Recipe<'a> {
+    subject: &'a [Attribute],
+    serial: &'a SerialRule,
+    rules: &'a [ExtensionRule],
+    digest: Digest,
+    extra: Vec<Extension>,
+}
+
+/// The key identifier with its top bit cleared.
+pub(super) fn key_id_serial(key: &Key) -> Vec<u8> {
+    let mut id = key.id();
+    id[0] &= 0x7f;
+    super::der::unsigned_content(&id)
+}
+
+/// A random positive serial number that has exactly so many octets: top bit clear, the one below it set.
+pub(super) fn random_serial(octets: usize) -> Vec<u8> {
+    let mut serial = vec![0; octets.max(1)];
+    random(&mut serial);
+    serial[0] = serial[0] & 0x7f | 0x40;
+    serial
+}
+
+fn authority_extension(rule: &ExtensionRule, key: &Key, signer: &IssuerFacts) -> Option<Extension> {
+    match rule {
+        ExtensionRule::BasicConstraints { ca, path_len, critical } => {
+            Some(extension::basic_constraints(*ca, *path_len, *critical))
+        }
+        ExtensionRule::KeyUsage { bits, critical } => Some(extension::key_usage(bits, *critical)),
+        ExtensionRule::ExtendedKeyUsage { purposes, critical } => Some(extension::extended_key_usage(purposes, *critical)),
+        ExtensionRule::SubjectKeyId => Some(extension::subject_key_id(key)),
+        ExtensionRule::AuthorityKeyId(form) => Some(extension::authority_key_id(*form, signer)),
+        ExtensionRule::Raw { oid, value, critical } => {
+            Some(Extension { oid: oid.0.clone(), critical: *critical, value: value.0.clone() })
+        }
+        // Only a leaf has these; the profile's checker says so.
+        ExtensionRule::SubjectAltName(_)
+        | ExtensionRule::Copied { .. }
+        | ExtensionRule::LikeGenuine { .. }
+        | ExtensionRule::Timestamps { .. } => None,
+    }
+}
+
+/// What a lab's root says of itself.
+pub(super) const LAB_COMMENT: &str = "mitmlab: made by a simulation for tests on one machine. Its key is gone. Do not trust.";
