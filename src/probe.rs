@@ -1,1 +1,21 @@
-//! probe
+//! The lab's own client and reference detector, so that a machine without any other program has one.
+//!
+//! Both dial as an ordinary program would: the system's resolver, the trust that `SSL_CERT_FILE` names, the proxy that
+//! `HTTPS_PROXY` names. They know nothing of the lab that they run in. Every step has a deadline, every buffer a bound.
+
+pub mod client;
+pub mod detector;
+mod dial;
+mod failure;
+mod http;
+mod settings;
+mod signals;
+mod split;
+mod tls;
+mod url;
+mod verify;
+
+pub use failure::Failure;
+pub use settings::Settings;
+pub use signals::{Signal, SpeaksFor};
+pub use url::{Url, UrlError};

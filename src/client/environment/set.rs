@@ -73,7 +73,6 @@ pub(super) fn trust(context: &Context<'_>) -> Vec<Variable> {
     let store = context.store;
     let mut variables: Vec<Variable> = BUNDLE_VARIABLES.iter().map(|(name, why)| set(name, &store.bundle, why)).collect();
     variables.push(set("SSL_CERT_DIR", &store.hashed, "OpenSSL and Go: hashed directory"));
-    variables.push(set("PERL_LWP_ENV_PROXY", "1", "LWP reads the proxy variables, if there are any"));
     variables.push(set("PHP_INI_SCAN_DIR", joined(":", &context.file("php")), "php: openssl.cafile and curl.cainfo"));
     variables.push(set("APT_CONFIG", context.file(APT), "apt: Acquire::https::CaInfo"));
     variables.push(set("MITMLAB_PUBLIC_ROOTS", &store.public_roots, "the lab's detector: the roots of the vendors"));
@@ -93,6 +92,7 @@ pub(super) fn proxy(context: &Context<'_>) -> Vec<Variable> {
     let url = format!("http://{address}");
     let mut variables: Vec<Variable> = PROXY_VARIABLES.iter().map(|name| set(name, &url, "the way to the lab")).collect();
     variables.extend(NO_PROXY_VARIABLES.iter().map(|name| set(name, "", "no host goes past the lab")));
+    variables.push(set("PERL_LWP_ENV_PROXY", "1", "Perl's LWP reads the variables then"));
     variables.push(set("NODE_USE_ENV_PROXY", "1", "node from 22.21 and 24.5 on reads the variables then"));
     variables
 }

@@ -93,20 +93,12 @@ pub(super) static PRESETS: &[Preset] = &[
     },
     Preset { names: &["cargo", "rustup"], knob: "CARGO_HTTP_CAINFO, SSL_CERT_FILE", ..SYSTEM },
     Preset { names: &["go"], knob: "SSL_CERT_FILE, SSL_CERT_DIR", remark: Some("never sends localhost to a proxy"), ..SYSTEM },
-    Preset {
-        names: &["ruby", "irb", "gem", "bundle", "bundler", "rake"],
-        knob: "SSL_CERT_FILE",
-        remark: Some("Net::HTTP.get goes past the proxy on `no_proxy`-less one-liners with an explicit address"),
-        ..SYSTEM
-    },
+    Preset { names: &["ruby", "irb", "gem", "bundle", "bundler", "rake"], knob: "SSL_CERT_FILE", ..SYSTEM },
     Preset {
         names: &["perl", "lwp-request", "GET", "HEAD", "POST"],
         knob: "PERL_LWP_SSL_CA_FILE",
         ignores: &["SSL_CERT_FILE"],
-        proxy: ProxyUse::Since {
-            versions: &[],
-            how: "LWP reads the variables only with env_proxy (PERL_LWP_ENV_PROXY=1), which",
-        },
+        proxy: ProxyUse::Configuration("PERL_LWP_ENV_PROXY=1"),
         ..SYSTEM
     },
     Preset {
