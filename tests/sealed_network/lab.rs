@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{Read, Write};
-use std::net::{IpAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Failed;
-use mitmlab::network::sealed::{self, At, Divert, Ended, Sealed, SpawnSpec, Stdio, Topology};
+use mitmlab::network::sealed::{self, At, Divert, Ended, Entered, Sealed, SpawnSpec, Stdio, Topology};
 use mitmlab::scenario::{Place, Transport, Vantage};
 
 pub(crate) const FOREIGN: &str = "198.51.100.7";
@@ -24,6 +24,8 @@ pub(crate) static LAB: OnceLock<Lab> = OnceLock::new();
 
 pub(crate) struct Lab {
     pub(crate) sealed: Sealed,
+    pub(crate) entered: Entered,
+    pub(crate) on_the_host: SocketAddr,
     pub(crate) runtime: tokio::runtime::Runtime,
     pub(crate) before: String,
 }

@@ -21,6 +21,8 @@ pub(crate) fn main() -> ExitCode {
     let before = resolver_files();
     let nobody = if role.is_empty() && rustix::process::geteuid().is_root() { as_nobody() } else { Ok(()) };
     let arguments = Arguments::from_args();
+    let own_server = std::net::TcpListener::bind("127.0.0.1:0").expect("a listener of the host");
+    let on_the_host = own_server.local_addr().expect("its address");
     let started = Instant::now();
     match sealed::enter().and_then(|entered| Ok((Sealed::build(&entered, &topology())?, entered))) {
         Ok((sealed, entered)) => {
@@ -28,7 +30,7 @@ pub(crate) fn main() -> ExitCode {
             drop(sealed);
             let sealed = Sealed::build(&entered, &topology()).expect("another network after the first");
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-            let lab = LAB.get_or_init(|| Lab { sealed, runtime, before });
+            let lab = LAB.get_or_init(|| Lab { sealed, entered, runtime, before, on_the_host });
             lab.serve();
             let wired = wire(lab); // alone: it diverts a port that the others use
             libtest_mimic::run(&arguments, trials(nobody, wired, false)).exit_code()
@@ -41,7 +43,7 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn trials(nobody: Outcome, wired: Outcome, ignored: bool) -> Vec<Trial> {
-    let list: [(&str, Run); 18] = [
+    let list: [(&str, Run); 19] = [
         ("an_inside_client_is_seen_by_its_own_address", own_address),
         ("ipv6_works_at_once", ipv6),
         ("a_domestic_site_is_reached_without_the_box", domestic),
@@ -59,6 +61,7 @@ fn trials(nobody: Outcome, wired: Outcome, ignored: bool) -> Vec<Trial> {
         ("a_missing_program_is_an_error", missing_program),
         ("a_server_of_the_users_own_listens_where_sites_are", own_server),
         ("sigkill_of_the_lab_leaves_nothing", sigkill),
+        ("only_the_lab_reaches_the_hosts_loopback", host_loopback),
         ("the_host_is_untouched", untouched),
     ];
     let mut trials: Vec<Trial> = list
@@ -269,6 +272,14 @@ fn sigkill(_: &Lab) -> Outcome {
     until(|| running(&mark) == 0)?;
     let in_it = |entry: &Path| std::fs::read_link(entry.join("ns/net")).is_ok_and(|ns| ns == namespace);
     until(|| processes().iter().all(|process| !in_it(process)))
+}
+
+fn host_loopback(lab: &Lab) -> Outcome {
+    let stream = lab.runtime.block_on(lab.entered.dial_host(lab.on_the_host))?;
+    same(stream.peer_addr()?, lab.on_the_host)?;
+    let foreign = lab.runtime.block_on(lab.entered.dial_host(format!("{FOREIGN}:80").parse()?));
+    same(foreign.map_err(|error| error.kind()).err(), Some(std::io::ErrorKind::PermissionDenied))?;
+    contains(&lab.inside(&format!("curl -sS -m 3 http://{}/; echo code=$?", lab.on_the_host))?, "code=7")
 }
 
 fn untouched(lab: &Lab) -> Outcome {
