@@ -158,12 +158,11 @@ pub(crate) fn mark(number: u32) -> String {
     format!("{}.{}", 300 + number, std::process::id())
 }
 
-/// How many processes have the mark in their command line.
+/// How many processes have the mark in their command line or environment.
 pub(crate) fn running(mark: &str) -> usize {
-    let marked = |process: &PathBuf| {
-        std::fs::read(process.join("cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(mark))
-    };
-    processes().iter().filter(|process| marked(process)).count()
+    let has = |path: PathBuf| std::fs::read(path).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(mark));
+    let marked = |process: &&PathBuf| has(process.join("cmdline")) || has(process.join("environ"));
+    processes().iter().filter(marked).count()
 }
 
 pub(crate) fn processes() -> Vec<PathBuf> {

@@ -43,7 +43,7 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn trials(nobody: Outcome, wired: Outcome, ignored: bool) -> Vec<Trial> {
-    let list: [(&str, Run); 19] = [
+    let list: [(&str, Run); 20] = [
         ("an_inside_client_is_seen_by_its_own_address", own_address),
         ("ipv6_works_at_once", ipv6),
         ("a_domestic_site_is_reached_without_the_box", domestic),
@@ -54,6 +54,7 @@ fn trials(nobody: Outcome, wired: Outcome, ignored: bool) -> Vec<Trial> {
         ("diverted_packets_do_not_pass_by_themselves", diverted),
         ("the_box_speaks_with_a_client_address", box_socket),
         ("a_client_sees_its_resolver_and_prepared_files", files),
+        ("covered_directories_are_empty_but_for_what_is_put_there", covered),
         ("a_client_keeps_its_user_and_gains_no_privilege", privileges),
         ("a_client_gets_no_descriptor_of_the_lab", descriptors),
         ("the_end_of_a_client_ends_what_it_started", daemons),
@@ -185,6 +186,25 @@ fn files(lab: &Lab) -> Outcome {
     let first = format!("nameserver 203.0.113.53\nnameserver {FOREIGN_V6}\nhosts: files dns\n/\npid=2\n");
     contains(&out, &first)?;
     same(missing, vec![PathBuf::from("/etc/no/such/file")])
+}
+
+fn covered(lab: &Lab) -> Outcome {
+    // As where /etc/resolv.conf is a link into a directory that is covered.
+    let dir = tempfile::tempdir()?;
+    std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    let (run, prepared) = (dir.path().join("run"), dir.path().join("prepared"));
+    std::fs::create_dir_all(&run)?;
+    std::fs::create_dir_all(&prepared)?;
+    std::fs::write(run.join("socket"), "")?;
+    std::fs::write(prepared.join("stub"), "prepared\n")?;
+    std::os::unix::fs::symlink("run/deep/stub", dir.path().join("link"))?;
+    let mut spec = shell(&format!("cd {}; ls run; cat link run/certs/stub", dir.path().display()));
+    spec.covers = vec![run.clone()];
+    spec.binds = vec![(prepared.join("stub"), dir.path().join("link")), (prepared, run.join("certs"))];
+    let child = lab.sealed.spawn(lab.sealed.reserve(Vantage::Inside), spec)?;
+    same(child.missing.len(), 0)?;
+    expect(&lab.finish(child)?.1, "certs\ndeep\nprepared\nprepared\n")?;
+    same(run.join("socket").exists() && !run.join("deep").exists(), true)
 }
 
 fn privileges(lab: &Lab) -> Outcome {
