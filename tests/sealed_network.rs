@@ -4,6 +4,9 @@
 //! root it also runs itself as the user `nobody`. Where the kernel refuses namespaces, every trial is reported as ignored.
 
 #[cfg(target_os = "linux")]
+#[path = "sealed_network/lab.rs"]
+mod lab;
+#[cfg(target_os = "linux")]
 #[path = "sealed_network/trials.rs"]
 mod trials;
 

@@ -17,6 +17,7 @@ mod address;
 pub mod doctor;
 mod enter;
 mod error;
+mod host;
 mod leg;
 mod mounts;
 mod netlink;

@@ -1,34 +1,17 @@
-//! The trials and what they share: one network, its echo servers, and programs that are run in it.
+//! The trials: what a client, a server and the host may expect of the sealed network.
 
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{IpAddr, TcpListener, TcpStream};
-use std::os::unix::process::CommandExt;
+use std::io::{BufRead, BufReader};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use mitmlab::network::sealed::{self, At, Divert, Ended, Entered, OriginSpec, Sealed, SpawnSpec, Stdio, Topology, doctor};
+use mitmlab::network::sealed::{self, Ended, OriginSpec, Sealed, Stdio, doctor};
 use mitmlab::scenario::{Place, Transport, Vantage};
 
-const FOREIGN: &str = "198.51.100.7";
-const FOREIGN_V6: &str = "2001:db8:f::7";
-const DOMESTIC: &str = "203.0.113.5";
-const DOMESTIC_V6: &str = "2001:db8:d::5";
-const NOWHERE: &str = "192.0.2.99";
-const ROLE: &str = "MITMLAB_SEALED_ROLE";
-
-static LAB: OnceLock<Lab> = OnceLock::new();
-
-struct Lab {
-    sealed: Sealed,
-    runtime: tokio::runtime::Runtime,
-    before: String,
-}
-
-type Outcome = Result<(), Failed>;
+use crate::lab::*;
 
 pub(crate) fn main() -> ExitCode {
     let role = std::env::var(ROLE).unwrap_or_default();
@@ -38,6 +21,8 @@ pub(crate) fn main() -> ExitCode {
     let before = resolver_files();
     let nobody = if role.is_empty() && rustix::process::geteuid().is_root() { as_nobody() } else { Ok(()) };
     let arguments = Arguments::from_args();
+    let own_server = std::net::TcpListener::bind("127.0.0.1:0").expect("a listener of the host");
+    let on_the_host = own_server.local_addr().expect("its address");
     let started = Instant::now();
     match sealed::enter().and_then(|entered| Ok((Sealed::build(&entered, &topology())?, entered))) {
         Ok((sealed, entered)) => {
@@ -45,8 +30,8 @@ pub(crate) fn main() -> ExitCode {
             drop(sealed);
             let sealed = Sealed::build(&entered, &topology()).expect("another network after the first");
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-            let lab = LAB.get_or_init(|| Lab { sealed, runtime, before });
-            lab.serve(&entered);
+            let lab = LAB.get_or_init(|| Lab { sealed, entered, runtime, before, on_the_host });
+            lab.serve();
             let wired = wire(lab); // alone: it diverts a port that the others use
             libtest_mimic::run(&arguments, trials(nobody, wired, false)).exit_code()
         }
@@ -57,20 +42,8 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-fn topology() -> Topology {
-    let addresses = |texts: &[&str]| texts.iter().map(|text| text.parse().expect("an address")).collect();
-    Topology {
-        hops_inside: 2,
-        hops_outside: 1,
-        ipv6: true,
-        inside_sites: addresses(&[DOMESTIC, DOMESTIC_V6]),
-        outside_sites: addresses(&[FOREIGN, FOREIGN_V6]),
-        diverted: vec![Divert { transport: Transport::Tcp, port: 4443 }],
-    }
-}
-
 fn trials(nobody: Outcome, wired: Outcome, ignored: bool) -> Vec<Trial> {
-    let list: [(&str, fn(&'static Lab) -> Outcome); 18] = [
+    let list: [(&str, Run); 20] = [
         ("an_inside_client_is_seen_by_its_own_address", own_address),
         ("ipv6_works_at_once", ipv6),
         ("a_domestic_site_is_reached_without_the_box", domestic),
@@ -81,6 +54,7 @@ fn trials(nobody: Outcome, wired: Outcome, ignored: bool) -> Vec<Trial> {
         ("diverted_packets_do_not_pass_by_themselves", diverted),
         ("the_box_speaks_with_a_client_address", box_socket),
         ("a_client_sees_its_resolver_and_prepared_files", files),
+        ("covered_directories_are_empty_but_for_what_is_put_there", covered),
         ("a_client_keeps_its_user_and_gains_no_privilege", privileges),
         ("a_client_gets_no_descriptor_of_the_lab", descriptors),
         ("the_end_of_a_client_ends_what_it_started", daemons),
@@ -88,6 +62,7 @@ fn trials(nobody: Outcome, wired: Outcome, ignored: bool) -> Vec<Trial> {
         ("a_missing_program_is_an_error", missing_program),
         ("a_server_of_the_users_own_listens_where_sites_are", own_server),
         ("sigkill_of_the_lab_leaves_nothing", sigkill),
+        ("only_the_lab_reaches_the_hosts_loopback", host_loopback),
         ("the_host_is_untouched", untouched),
     ];
     let mut trials: Vec<Trial> = list
@@ -99,6 +74,8 @@ fn trials(nobody: Outcome, wired: Outcome, ignored: bool) -> Vec<Trial> {
     trials.push(Trial::test("all_of_it_works_for_an_ordinary_user", move || nobody));
     trials
 }
+
+type Run = fn(&'static Lab) -> Outcome;
 
 fn own_address(lab: &Lab) -> Outcome {
     let started = Instant::now();
@@ -211,6 +188,25 @@ fn files(lab: &Lab) -> Outcome {
     same(missing, vec![PathBuf::from("/etc/no/such/file")])
 }
 
+fn covered(lab: &Lab) -> Outcome {
+    // As where /etc/resolv.conf is a link into a directory that is covered.
+    let dir = tempfile::tempdir()?;
+    std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    let (run, prepared) = (dir.path().join("run"), dir.path().join("prepared"));
+    std::fs::create_dir_all(&run)?;
+    std::fs::create_dir_all(&prepared)?;
+    std::fs::write(run.join("socket"), "")?;
+    std::fs::write(prepared.join("stub"), "prepared\n")?;
+    std::os::unix::fs::symlink("run/deep/stub", dir.path().join("link"))?;
+    let mut spec = shell(&format!("cd {}; ls run; cat link run/certs/stub", dir.path().display()));
+    spec.covers = vec![run.clone()];
+    spec.binds = vec![(prepared.join("stub"), dir.path().join("link")), (prepared, run.join("certs"))];
+    let child = lab.sealed.spawn(lab.sealed.reserve(Vantage::Inside), spec)?;
+    same(child.missing.len(), 0)?;
+    expect(&lab.finish(child)?.1, "certs\ndeep\nprepared\nprepared\n")?;
+    same(run.join("socket").exists() && !run.join("deep").exists(), true)
+}
+
 fn privileges(lab: &Lab) -> Outcome {
     let out = lab.inside("id -u; grep CapEff /proc/self/status; touch /etc/mitmlab-was-here 2>/dev/null && rm /etc/mitmlab-was-here; ip link del eth0 2>&1")?;
     let me = rustix::process::geteuid();
@@ -298,20 +294,12 @@ fn sigkill(_: &Lab) -> Outcome {
     until(|| processes().iter().all(|process| !in_it(process)))
 }
 
-/// A lab that is killed by [`sigkill`].
-fn victim() -> ExitCode {
-    let run = || -> Result<(), Box<dyn std::error::Error>> {
-        let mark = std::env::var("MARK")?;
-        let entered = sealed::enter()?;
-        let sealed = Sealed::build(&entered, &topology())?;
-        let script = format!("setsid sleep {mark} & (setsid sh -c 'trap \"\" TERM; sleep {mark}; true' &) ; sleep {mark}");
-        let _child = sealed.spawn(sealed.reserve(Vantage::Inside), shell(&script))?;
-        println!("ready");
-        std::io::stdin().read_to_end(&mut Vec::new())?;
-        std::thread::park();
-        Ok(())
-    };
-    run().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
+fn host_loopback(lab: &Lab) -> Outcome {
+    let stream = lab.runtime.block_on(lab.entered.dial_host(lab.on_the_host))?;
+    same(stream.peer_addr()?, lab.on_the_host)?;
+    let foreign = lab.runtime.block_on(lab.entered.dial_host(format!("{FOREIGN}:80").parse()?));
+    same(foreign.map_err(|error| error.kind()).err(), Some(std::io::ErrorKind::PermissionDenied))?;
+    contains(&lab.inside(&format!("curl -sS -m 3 http://{}/; echo code=$?", lab.on_the_host))?, "code=7")
 }
 
 fn untouched(lab: &Lab) -> Outcome {
@@ -367,159 +355,4 @@ while True:
     contains(&out, &format!("destination={FOREIGN}\n"))?;
     contains(&out, &format!("destination={FOREIGN_V6}\n"))?;
     contains(&inbound?.1, &format!("destination={DOMESTIC}\n"))
-}
-
-impl Lab {
-    /// Echo servers on port 80 and 4443 of both places, and resolvers on port 53.
-    fn serve(&'static self, _: &Entered) {
-        for place in [Place::Inside, Place::Outside] {
-            for port in [80, 4443] {
-                let listener = self.sealed.listen_tcp(place, port).expect("a listener");
-                listener.set_nonblocking(false).expect("blocking");
-                std::thread::spawn(move || echo(&listener));
-            }
-            let udp = self.sealed.bind_udp(place, 53).expect("a datagram socket");
-            let tcp = self.sealed.listen_tcp(place, 53).expect("a listener");
-            udp.set_nonblocking(false).expect("blocking");
-            tcp.set_nonblocking(false).expect("blocking");
-            std::thread::spawn(move || {
-                let mut buffer = [0; 512];
-                while let Ok(query) = sealed::receive(&udp, &mut buffer) {
-                    let _ = sealed::send(&udp, &answer(&buffer[..query.length], query.local), query.local, query.peer);
-                }
-            });
-            std::thread::spawn(move || tcp.incoming().flatten().for_each(|stream| drop(resolve(stream))));
-        }
-        let here = self.sealed.run_in(At::Box, || std::fs::read_link("/proc/thread-self/ns/net")).expect("the box");
-        let there = self.sealed.run_in(At::Inside, || std::fs::read_link("/proc/thread-self/ns/net")).expect("the inside");
-        assert_ne!(here.expect("a namespace"), there.expect("a namespace"));
-    }
-
-    fn inside(&self, script: &str) -> Result<String, Failed> {
-        let child = self.sealed.spawn(self.sealed.reserve(Vantage::Inside), shell(script))?;
-        self.finish(child).map(|(_, out)| out)
-    }
-
-    fn finish(&self, mut child: sealed::SealedChild) -> Result<(Ended, String), Failed> {
-        let mut out = String::new();
-        let mut error = child.stderr.take().ok_or("no standard error")?;
-        let reader = std::thread::spawn(move || {
-            let mut text = String::new();
-            error.read_to_string(&mut text).map(|_| text)
-        });
-        child.stdout.take().ok_or("no standard output")?.read_to_string(&mut out)?;
-        out.push_str(&reader.join().map_err(|_| "the reader panicked")??);
-        let wait = async { tokio::time::timeout(Duration::from_secs(20), child.wait()).await };
-        let end = self.runtime.block_on(wait).map_err(|_| "it did not end")?;
-        Ok((end, out))
-    }
-}
-
-fn echo(listener: &TcpListener) {
-    for mut stream in listener.incoming().flatten() {
-        let mut request = [0; 1024];
-        let _ = stream.read(&mut request);
-        let [client, destination] = [stream.peer_addr(), stream.local_addr()].map(|a| a.expect("connected").ip().to_canonical());
-        let body = format!("client={client} destination={destination}\n");
-        let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
-    }
-}
-
-fn resolve(mut stream: TcpStream) -> std::io::Result<()> {
-    let mut length = [0; 2];
-    stream.read_exact(&mut length)?;
-    let mut query = vec![0; usize::from(u16::from_be_bytes(length))];
-    stream.read_exact(&mut query)?;
-    let answer = answer(&query, stream.local_addr()?.ip().to_canonical());
-    stream.write_all(&u16::try_from(answer.len()).unwrap_or(0).to_be_bytes())?;
-    stream.write_all(&answer)
-}
-
-/// A TXT answer with the address that was asked (RFC 1035 section 4).
-fn answer(query: &[u8], asked: IpAddr) -> Vec<u8> {
-    let end = 12 + query[12..].iter().position(|byte| *byte == 0).map_or(0, |at| at + 5);
-    let text = asked.to_string();
-    let length = u8::try_from(text.len()).expect("an address is short");
-    let mut answer = [&query[..2], &[0x84, 0, 0, 1, 0, 1, 0, 0, 0, 0], &query[12..end]].concat();
-    answer.extend([0xc0, 12, 0, 16, 0, 3, 0, 0, 0, 0, 0, length + 1, length]);
-    answer.extend(text.bytes());
-    answer
-}
-
-fn shell(script: &str) -> SpawnSpec {
-    SpawnSpec {
-        argv: ["sh", "-c", script].map(OsString::from).to_vec(),
-        env: vec![("PATH".into(), "/usr/sbin:/usr/bin:/sbin:/bin".into())],
-        cwd: PathBuf::from("/"),
-        binds: Vec::new(),
-        covers: Vec::new(),
-        nameservers: Vec::new(),
-        stdio: Stdio::Piped,
-    }
-}
-
-/// Runs this program as an ordinary user, before this process has entered anything.
-fn as_nobody() -> Outcome {
-    let dir = tempfile::tempdir()?;
-    std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-    let copy = dir.path().join("sealed_network");
-    std::fs::copy(std::env::current_exe()?, &copy)?;
-    let output = Command::new(&copy).env(ROLE, "nobody").current_dir("/").uid(65534).gid(65534).output()?;
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    eprintln!("as nobody: {}", text.lines().rfind(|line| line.starts_with("test result")).unwrap_or_default());
-    // A kernel that lets only root make namespaces is no fault of the lab; the doctor's trial says which it is.
-    let refused = text.contains("`mitmlab doctor` says what to change");
-    let ran = output.status.success() && !text.contains("no sealed network here");
-    if ran || refused { Ok(()) } else { Err(text.into()) }
-}
-
-fn resolver_files() -> String {
-    ["/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/hosts", "/proc/mounts"]
-        .iter()
-        .map(|path| std::fs::read_to_string(path).unwrap_or_default())
-        .filter(|text| !text.contains("mitmlab"))
-        .filter(|text| !text.starts_with("proc ") && !text.contains("tmpfs"))
-        .collect()
-}
-
-/// A duration for `sleep` that nobody else uses.
-fn mark(number: u32) -> String {
-    format!("{}.{}", 300 + number, std::process::id())
-}
-
-/// How many processes have the mark in their command line.
-fn running(mark: &str) -> usize {
-    let marked = |process: &PathBuf| {
-        std::fs::read(process.join("cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(mark))
-    };
-    processes().iter().filter(|process| marked(process)).count()
-}
-
-fn processes() -> Vec<PathBuf> {
-    let entries = std::fs::read_dir("/proc").map(|entries| entries.flatten().map(|entry| entry.path()).collect());
-    let numbered = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().parse::<u32>().is_ok());
-    entries.map(|paths: Vec<PathBuf>| paths.into_iter().filter(numbered).collect()).unwrap_or_default()
-}
-
-fn until(mut holds: impl FnMut() -> bool) -> Outcome {
-    let deadline = Instant::now() + Duration::from_secs(5);
-    while Instant::now() < deadline {
-        if holds() {
-            return Ok(());
-        }
-        std::thread::yield_now();
-    }
-    Err("it did not become true within five seconds".into())
-}
-
-fn expect(out: &str, wanted: &str) -> Outcome {
-    if out == wanted { Ok(()) } else { Err(format!("wanted {wanted:?}, got {out:?}").into()) }
-}
-
-fn contains(out: &str, wanted: &str) -> Outcome {
-    if out.contains(wanted) { Ok(()) } else { Err(format!("wanted {wanted:?} in {out:?}").into()) }
-}
-
-fn same<T: PartialEq + std::fmt::Debug>(left: T, right: T) -> Outcome {
-    if left == right { Ok(()) } else { Err(format!("{left:?} is not {right:?}").into()) }
 }

@@ -5,19 +5,23 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use rustix::mount::{MountFlags, MountPropagationFlags};
 use rustix::process::WaitOptions;
 use rustix::thread::UnshareFlags;
+use tokio::net::TcpStream;
 
 use super::error::SealedError;
+use super::host::Host;
 use super::sys;
 
 /// Proof that the process is in its own namespaces. The network namespace that it now has becomes the box.
 #[derive(Debug)]
 pub struct Entered {
     scratch: PathBuf,
+    host: Host,
 }
 
 impl Entered {
@@ -25,6 +29,12 @@ impl Entered {
     /// It is mounted over a directory of the host that was empty.
     pub fn scratch(&self) -> &Path {
         &self.scratch
+    }
+
+    /// Connects to a server of the user's own on the *host's* loopback; any other address is refused (`PermissionDenied`).
+    /// Programs in the sealed network have no such way.
+    pub async fn dial_host(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        self.host.dial(address).await
     }
 }
 
@@ -34,11 +44,13 @@ pub fn enter() -> Result<Entered, SealedError> {
     if threads > 1 {
         return Err(SealedError::Threads { threads });
     }
+    let host =
+        Host::start().map_err(|source| SealedError::Namespace { what: "a helper that stays in the host's network", source })?;
     enter_user()?;
     let flags = UnshareFlags::NEWNET | UnshareFlags::NEWNS;
     sys::unshare(flags).map_err(|source| SealedError::Namespace { what: "network and mount namespaces", source })?;
     make_private()?;
-    Ok(Entered { scratch: mount_scratch()? })
+    Ok(Entered { scratch: mount_scratch()?, host })
 }
 
 /// A new user namespace with this process's user, or for root all users, mapped to themselves.

@@ -92,23 +92,28 @@ impl Netlink {
     pub(super) fn add_veth(&mut self, here: &End<'_>, peer: &End<'_>, there: Option<BorrowedFd<'_>>) -> Result<(), SealedError> {
         let mut far = LinkMessage::default();
         far.header.index = peer.index;
-        far.attributes = vec![LinkAttribute::IfName(peer.name.to_owned()), LinkAttribute::Address(peer.mac.to_vec())];
+        far.attributes = vec![
+            LinkAttribute::IfName(peer.name.to_owned()),
+            LinkAttribute::Address(peer.mac.to_vec()),
+            LinkAttribute::Group(GROUP),
+        ];
         far.attributes.extend(there.map(|fd| LinkAttribute::NetNsFd(fd.as_raw_fd())));
         let mut link = LinkMessage::default();
         link.header.index = here.index;
         link.attributes = vec![
             LinkAttribute::IfName(here.name.to_owned()),
             LinkAttribute::Address(here.mac.to_vec()),
+            LinkAttribute::Group(GROUP),
             LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Veth), LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(far)))]),
         ];
         self.request(RouteNetlinkMessage::NewLink(link), NEW, || format!("add link `{}`", here.name))
     }
 
-    /// Removes a link, and the other end of it.
-    pub(super) fn delete_link(&mut self, index: u32) -> Result<(), SealedError> {
-        let mut link = LinkMessage::default();
-        link.header.index = index;
-        self.request(RouteNetlinkMessage::DelLink(link), 0, || format!("remove link {index}"))
+    /// Removes every link that was added, with the other ends. At once: one by one, each would wait for a grace period.
+    pub(super) fn delete_links(&mut self) -> Result<(), SealedError> {
+        let mut all = LinkMessage::default();
+        all.attributes = vec![LinkAttribute::Group(GROUP)];
+        self.request(RouteNetlinkMessage::DelLink(all), 0, || "remove all links".to_owned())
     }
 
     /// Raises a link.
@@ -273,6 +278,8 @@ pub(super) const MAIN: u8 = RouteHeader::RT_TABLE_MAIN;
 /// The table of addresses that are this namespace's own; looked into first.
 pub(super) const LOCAL: u8 = 255;
 
+/// The group of every link of the lab, so that they can be removed together (ip-link(8)).
+const GROUP: u32 = 77;
 const NEW: u16 = NLM_F_CREATE | NLM_F_EXCL;
 const REPLACE: u16 = NLM_F_CREATE | NLM_F_REPLACE;
 /// Acknowledgements are 36 bytes, with NETLINK_CAP_ACK errors too.

@@ -9,7 +9,7 @@ use std::ffi::{CString, c_char, c_int, c_ulong, c_void};
 use std::io;
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::ptr;
 
 use rustix::process::Pid;
@@ -37,6 +37,20 @@ pub(super) fn fork(work: impl FnOnce() -> i32) -> io::Result<Pid> {
         }
         pid => Pid::from_raw(pid).ok_or_else(|| io::Error::other("fork returned no process id")),
     }
+}
+
+/// As [`fork`], and the copy keeps no descriptor but 0 to 2 and the one that `work` gets: a copy of a listener or
+/// a connection would keep it open for as long as the copy lives.
+pub(super) fn fork_alone(keep: &OwnedFd, work: impl FnOnce(&OwnedFd) -> i32) -> io::Result<Pid> {
+    let number = keep.as_raw_fd();
+    fork(|| {
+        // SAFETY: in the copy, where nothing but `work` runs and nothing but `keep` is used.
+        unsafe {
+            close_range(3, number - 1, false);
+            close_range(number + 1, c_int::MAX, false);
+        }
+        work(keep)
+    })
 }
 
 /// Everything that the init and the client need, made before `fork` because nothing can be allocated after it.
@@ -149,7 +163,7 @@ unsafe fn init(launch: &Launch, images: &Images<'_>) -> ! {
         }
         // A copy of a socket kept open here would keep its peer waiting for its end.
         libc::dup2(launch.status, 0);
-        close_from(1, false);
+        close_range(1, c_int::MAX, false);
         reap(client)
     }
 }
@@ -193,7 +207,7 @@ unsafe fn start(launch: &Launch, images: &Images<'_>) -> ! {
         if libc::chdir(launch.cwd.as_ptr()) < 0 {
             fail(launch.failure, Step::Directory);
         }
-        close_from(3, true);
+        close_range(3, c_int::MAX, true);
         let mut none: libc::sigset_t = mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
@@ -237,18 +251,18 @@ unsafe fn reader_is_gone(pipe: RawFd) -> bool {
     unsafe { libc::poll(&raw mut poll, 1, 0) > 0 && poll.revents & libc::POLLERR != 0 }
 }
 
-/// Closes every descriptor from `first` on, or lets `execve` close them.
+/// Closes the descriptors from `first` to `last`, or lets `execve` close them.
 ///
 /// # Safety
 /// After fork only: the process's descriptors are gone afterwards.
-unsafe fn close_from(first: c_int, at_exec: bool) {
+unsafe fn close_range(first: c_int, last: c_int, at_exec: bool) {
     let flags = if at_exec { CLOSE_RANGE_CLOEXEC } else { 0 };
     // SAFETY: plain system calls. Kernels before 5.9 (5.11 for the flag) take the long way.
     unsafe {
-        if libc::syscall(libc::SYS_close_range, first, c_int::MAX, flags) == 0 {
+        if first > last || libc::syscall(libc::SYS_close_range, first, last, flags) == 0 {
             return;
         }
-        for fd in first..OLD_KERNEL_DESCRIPTORS {
+        for fd in first..=last.min(OLD_KERNEL_DESCRIPTORS) {
             if at_exec {
                 libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
             } else {

@@ -60,6 +60,10 @@ pub struct WireLink {
 }
 
 /// The wire's links, all in the box's namespace.
+///
+/// A packet that passes the wire is forwarded by the kernel twice, once to `d0` and once from it. So that the box is one
+/// hop, as it is for packets that do not pass the wire, whoever writes to `d1` adds one to the TTL or hop limit.
+/// Frames carry what offloading left undone (no checksum, up to 64 KiB): read and write them with PACKET_VNET_HDR.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WireLinks {
     /// The kernel's end of the divert pair: diverted packets leave through it, and what passes on enters here again.
@@ -207,17 +211,14 @@ impl Topology {
     /// Takes everything out of the box's namespace again; the other namespaces end when nobody holds them.
     pub(super) fn clear(&self, middle: &Space, diverted: &HashSet<Divert>) {
         let mut net = middle.netlink();
-        let links = wire_links();
         for six in self.families() {
             for what in diverted {
                 let _ = rules::undivert(&mut net, six, *what);
             }
             rules::clear(&mut net, six);
         }
-        // Errors mean that it was not there: the network may have been made in part only.
-        for index in [DOWN, UP, links.d0.index, links.h0.index] {
-            let _ = net.delete_link(index);
-        }
+        // An error means that there were none: the network may have been made in part only.
+        let _ = net.delete_links();
     }
 
     /// The address families in use: false for IPv4, true for IPv6.
