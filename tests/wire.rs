@@ -17,9 +17,9 @@ fn main() {
     if let Err(reason) = &stage {
         eprintln!("the wire's trials are ignored: {reason}");
     }
-    let trial = |(name, run): &(&'static str, fn(&stage::Stage))| {
+    let trial = |asked: bool, (name, run): &(&'static str, fn(&stage::Stage))| {
         let (stage, run) = (stage.as_ref().ok().cloned(), *run);
-        let ignored = stage.is_none();
+        let ignored = stage.is_none() || asked;
         Trial::test(*name, move || {
             if let Some(stage) = stage {
                 run(&stage);
@@ -28,5 +28,7 @@ fn main() {
         })
         .with_ignored_flag(ignored)
     };
-    libtest_mimic::run(&arguments, trials::ALL.iter().map(trial).collect()).exit();
+    let all = trials::ALL.iter().map(|one| trial(false, one));
+    let measurements = trials::MEASUREMENTS.iter().map(|one| trial(true, one));
+    libtest_mimic::run(&arguments, all.chain(measurements).collect()).exit();
 }

@@ -7,7 +7,7 @@ use std::io::{Cursor, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::process::Command;
-use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use mitmlab::network::wire::{
@@ -71,26 +71,31 @@ impl Stage {
 
     pub(crate) fn rule(&self, address: &str, rule: Rule) -> SocketAddr {
         let ip: IpAddr = address.parse().unwrap();
-        self.script.rules.lock().unwrap().insert(ip, rule);
+        self.script.rules.lock().unwrap_or_else(PoisonError::into_inner).insert(ip, rule);
         SocketAddr::new(ip, 443)
     }
 
     /// Waits until the log has what `find` looks for.
     pub(crate) fn wait<T>(&self, what: &str, mut find: impl FnMut(&mut Log) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
-        let mut log = self.script.log.lock().unwrap();
+        let mut log = self.script.log.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if let Some(found) = find(&mut log) {
                 return found;
             }
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "no {what} within {PATIENCE:?}");
-            log = self.script.news.wait_timeout(log, left).unwrap().0;
+            log = self.script.news.wait_timeout(log, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
+    /// Connects from the client's place, and waits until the origin has accepted: it cannot tell of a connection that was reset
+    /// before.
     pub(crate) fn dial(&self, to: SocketAddr) -> TcpStream {
-        self.try_dial(to).unwrap()
+        let stream = self.try_dial(to).unwrap();
+        let client = stream.local_addr().unwrap();
+        self.wait("connection at the origin", |log| log.origin.contains_key(&client).then_some(()));
+        stream
     }
 
     pub(crate) fn try_dial(&self, to: SocketAddr) -> std::io::Result<TcpStream> {
@@ -187,11 +192,11 @@ struct Acting {
 
 impl Acting {
     fn rule(&self, address: SocketAddr) -> Option<Rule> {
-        self.script.rules.lock().unwrap().get(&address.ip()).cloned()
+        self.script.rules.lock().unwrap_or_else(PoisonError::into_inner).get(&address.ip()).cloned()
     }
 
     fn log(&self, note: impl FnOnce(&mut Log)) {
-        note(&mut self.script.log.lock().unwrap());
+        note(&mut self.script.log.lock().unwrap_or_else(PoisonError::into_inner));
         self.script.news.notify_all();
     }
 }
@@ -217,7 +222,9 @@ impl Handler for Acting {
         if !complete(stream) {
             return OnBytes::More;
         }
-        self.log(|log| drop(log.segments.insert(flow.client, segments)));
+        self.log(|log| {
+            log.segments.insert(flow.client, segments);
+        });
         match self.rule(flow.server) {
             Some(Rule::Then(act)) => OnBytes::Do(act),
             Some(Rule::Hold) => {
@@ -287,10 +294,11 @@ fn link(name: &str) -> Result<LinkId, String> {
 }
 
 /// The world: port 443 of every address. Echoes; where the last byte of the address is 2, speaks TLS; where it is 3, greets first;
-/// where it is 4, sends `x` without end.
+/// where it is 4, sends `x` without end; where it is 5, listens only;
+/// where it is 6, listens only and keeps nothing. Port 444 is the same, and not diverted.
 fn world(script: Arc<Script>) {
     let (ready, started) = mpsc::channel();
-    for any in ["0.0.0.0:443", "[::]:443"] {
+    for any in ["0.0.0.0:443", "[::]:443", "0.0.0.0:444"] {
         let (script, ready) = (script.clone(), ready.clone());
         let config = tls("genuine.test");
         let work = move || {
@@ -302,7 +310,7 @@ fn world(script: Arc<Script>) {
             socket.bind(&any.parse::<SocketAddr>().unwrap().into()).unwrap();
             socket.listen(512).unwrap();
             let listener: TcpListener = socket.into();
-            let udp = any.starts_with('0').then(|| UdpSocket::bind("10.0.1.2:443").unwrap());
+            let udp = (any == "0.0.0.0:443").then(|| UdpSocket::bind("10.0.1.2:443").unwrap());
             if let Some(udp) = udp {
                 std::thread::spawn(move || {
                     let mut datagram = [0; 2000];
@@ -327,7 +335,7 @@ fn world(script: Arc<Script>) {
 fn origin(mut stream: TcpStream, script: &Script, config: Arc<rustls::ServerConfig>) {
     let (Ok(client), Ok(here)) = (stream.peer_addr(), stream.local_addr()) else { return };
     let note = |bytes: &[u8], end: Option<String>| {
-        let mut log = script.log.lock().unwrap();
+        let mut log = script.log.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = log.origin.entry(client).or_default();
         entry.0.extend_from_slice(bytes);
         entry.1 = end;
@@ -351,13 +359,16 @@ fn origin(mut stream: TcpStream, script: &Script, config: Arc<rustls::ServerConf
             if last == 3 {
                 stream.write_all(b"220 hello\r\n").unwrap();
             }
-            echo(&mut stream, &note)
+            if last == 6 {
+                let _ = std::io::copy(&mut stream, &mut std::io::sink());
+            }
+            echo(&mut stream, &note, last != 5)
         }
     };
     note(&[], Some(end.unwrap_or_else(|error| format!("{:?}", error.kind()))));
 }
 
-fn echo(stream: &mut TcpStream, note: &dyn Fn(&[u8], Option<String>)) -> std::io::Result<String> {
+fn echo(stream: &mut TcpStream, note: &dyn Fn(&[u8], Option<String>), answer: bool) -> std::io::Result<String> {
     let mut buffer = vec![0; 65_536];
     loop {
         let got = stream.read(&mut buffer)?;
@@ -365,6 +376,8 @@ fn echo(stream: &mut TcpStream, note: &dyn Fn(&[u8], Option<String>)) -> std::io
             return Ok("eof".to_owned());
         }
         note(&buffer[..got.min(512)], None);
-        stream.write_all(&buffer[..got])?;
+        if answer {
+            stream.write_all(&buffer[..got])?;
+        }
     }
 }

@@ -26,8 +26,8 @@ impl State {
                 self.go_on(Stage::Counted(packets.saturating_add(held)), ctx);
             }
             Act::Throttle(throttle) => self.throttle(throttle, ctx),
-            Act::Stall { after_bytes_down: left } => self.go_on(Stage::Metered { left, cut: false }, ctx),
-            Act::Cut { after_bytes_down: left } => self.go_on(Stage::Metered { left, cut: true }, ctx),
+            Act::Stall { after_bytes_down } => self.go_on(self.metered(after_bytes_down, false), ctx),
+            Act::Cut { after_bytes_down } => self.go_on(self.metered(after_bytes_down, true), ctx),
             Act::Reset { to_client, to_server } => self.sever(to_client, to_server, ctx),
             Act::TakeOver => {
                 if let Some((stream, prefix)) = self.take_over(ctx) {
@@ -94,28 +94,33 @@ impl State {
         Fate::Consumed
     }
 
-    /// What a metered flow does with a packet: to the byte.
+    fn metered(&self, bytes: u64, cut: bool) -> Stage {
+        Stage::Metered { until: self.server.bytes.saturating_add(bytes), cut }
+    }
+
+    /// What a metered flow does with a packet: to the byte, and lost ones may come again.
     pub(super) fn meter(&mut self, side: Side, tcp: &Tcp, buffer: &[u8], ctx: &mut Ctx<'_>) -> Fate {
-        let Stage::Metered { left, cut } = &mut self.stage else { return Fate::Consumed };
-        let cut = *cut;
-        let new = super::frame::after(tcp.next_seq(), self.server.sent);
-        if side == Side::Client || tcp.len() == 0 || !new || tcp.len() as u64 <= *left {
-            if side == Side::Server && new {
-                *left -= tcp.len() as u64;
+        let Stage::Metered { until, cut } = self.stage else { return Fate::Consumed };
+        if side == Side::Server && tcp.len() > 0 {
+            let begin = self.server.position(tcp.data_seq());
+            let rest = until.saturating_sub(begin).min(tcp.len() as u64) as usize;
+            if rest < tcp.len() {
+                if rest > 0 {
+                    self.send(side, part(buffer, tcp, 0, rest), ctx);
+                }
+                return Fate::Consumed;
             }
-            self.half_mut(side).pass(tcp, buffer);
-            return Fate::Forward(Port::Divert);
         }
-        let last = *left as usize;
-        if last > 0 {
-            self.send(side, part(buffer, tcp, 0, last), ctx);
+        if side == Side::Client && self.server.position(self.client.acked) >= until {
+            self.settle(Stage::Silent);
+            if cut {
+                self.settle(Stage::Passing); // where a takeover starts from
+                self.say_and_close(&[], ctx);
+            }
+            return Fate::Consumed;
         }
-        self.settle(Stage::Silent);
-        if cut {
-            self.settle(Stage::Passing); // where a takeover starts from
-            self.say_and_close(&[], ctx);
-        }
-        Fate::Consumed
+        self.half_mut(side).pass(tcp, buffer);
+        Fate::Forward(Port::Divert)
     }
 
     fn sever(&mut self, to_client: bool, to_server: bool, ctx: &mut Ctx<'_>) {

@@ -60,8 +60,8 @@ pub(super) enum Stage {
     Limited(Box<(Option<Limiter>, Option<Limiter>)>),
     /// So many packets pass yet.
     Counted(u32),
-    /// So many bytes pass down yet; then it falls silent, or (`cut`) is closed.
-    Metered { left: u64, cut: bool },
+    /// The download passes up to this position; once the client has it all, the flow falls silent or (`cut`) is closed.
+    Metered { until: u64, cut: bool },
     /// The client's packets go to a socket of ours; it is kept here if nobody else reads it.
     Taken { kept: Option<TcpStream> },
     /// Everything is swallowed.

@@ -23,7 +23,7 @@ pub(super) struct Half {
     pub(super) options: Options,
     /// Its timestamp as last seen.
     pub(super) clock: u32,
-    /// Payload bytes passed on, each counted once.
+    /// Payload bytes passed on, each counted once: the position of `sent` in the stream.
     pub(super) bytes: u64,
     /// TLS records passed on.
     pub(super) records: Scanner,
@@ -64,12 +64,16 @@ impl Half {
         }
         if after(next, self.sent) {
             let behind = tcp.data_seq().wrapping_add(tcp.len() as u32);
-            let from = if after(tcp.data_seq(), self.sent) { tcp.data_seq() } else { self.sent };
-            if after(behind, from) {
-                self.bytes += u64::from(behind.wrapping_sub(from));
+            if after(behind, self.sent) {
+                self.bytes += u64::from(behind.wrapping_sub(self.sent));
             }
             self.sent = next;
         }
         self.records.push(tcp.data_seq(), &buffer[tcp.payload..tcp.end]);
+    }
+
+    /// The position in the stream of a sequence number near `sent`.
+    pub(super) fn position(&self, seq: u32) -> u64 {
+        self.bytes.saturating_add_signed(i64::from(seq.wrapping_sub(self.sent) as i32))
     }
 }
