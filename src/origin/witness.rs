@@ -1,7 +1,6 @@
 //! What a server saw of one connection, said to the recorder as it happens.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustls_pki_types::CertificateDer;
@@ -24,7 +23,6 @@ struct Inner {
     opened_here: bool,
     raw: Arc<Tally>,
     app: Arc<Tally>,
-    presented: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -49,7 +47,6 @@ impl Witness {
             opened_here: known.is_none(),
             raw: Arc::default(),
             app: Arc::default(),
-            presented: AtomicBool::new(false),
             state: Mutex::default(),
         }))
     }
@@ -112,9 +109,9 @@ impl Witness {
         }
     }
 
-    /// A chain is being sent. What the box is shown is the box's to tell. Once per connection.
+    /// A chain was sent. What the box is shown is the box's to tell.
     pub(super) fn presented(&self, chain: &[CertificateDer<'_>]) {
-        if self.0.half == Half::Client && !self.0.presented.swap(true, Ordering::Relaxed) {
+        if self.0.half == Half::Client {
             let chain = describe_chain(chain);
             self.emit(Event::ChainPresented { by: Observer::Origin, chain, profile: None, forge_us: 0 });
         }
@@ -145,8 +142,10 @@ impl Witness {
 
     /// How it ended.
     pub(super) fn ended(&self, ended: &Ended) {
-        if let Ended::AlertReceived(number) = ended {
-            self.received(*number);
+        match ended {
+            Ended::AlertReceived(number) => self.by_error(Side::Client, *number),
+            Ended::Refused { alert: Some(number), .. } => self.by_error(Side::Server, *number),
+            _ => {}
         }
         if let Some(kind) = ended.close() {
             self.close(if *ended == Ended::Deadline { Side::Server } else { Side::Client }, kind);
@@ -197,14 +196,15 @@ impl Witness {
         shell && self.0.recorder.connection(self.0.id).is_some_and(|c| c.intercepted())
     }
 
-    /// rustls has read an alert. If it came unencrypted, the watch below has told it already.
-    fn received(&self, number: u8) {
+    /// An alert that an error of rustls tells of. If it went unencrypted, the watch below has told it already, and
+    /// knows its number better than the error does.
+    fn by_error(&self, from: Side, number: u8) {
         let state = self.state();
-        let told = state.plain.contains(&(Side::Client, number));
+        let told = state.plain.iter().any(|&(side, plain)| side == from && (plain == number || from == Side::Server));
         let after = state.handshaken;
         drop(state);
         if !told {
-            self.alert(tls::alert(Side::Client, number, Some(level(number)), Some(false), after));
+            self.alert(tls::alert(from, number, Some(level(number)), Some(false), after));
         }
     }
 
