@@ -10,10 +10,13 @@ use std::time::{Duration, Instant};
 use mitmlab::network::listen::{Dialled, Listener};
 use mitmlab::origin::{self, ExecFiles, Origins};
 use mitmlab::pki::PublicPki;
-use mitmlab::record::{CloseKind, Connection, Recorder, Side};
-use mitmlab::scenario::{Cert, Clock, Place, Serve, Service, Site, World};
+use mitmlab::record::{CloseKind, Connection, DecisionRecord, Event, Half, Observer, Recorder, Side};
+use mitmlab::scenario::{Cert, Clock, Place, Serve, Service, Site, Transport, Vantage, World};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{DigitallySignedStruct, SignatureScheme};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::process::Command;
 use tokio::task::JoinHandle;
 
@@ -448,53 +451,63 @@ async fn the_dialled_address_and_the_name_select_the_site() {
 
 /// The leaf that a server shows; nothing is checked.
 async fn chain_shown(stream: TcpStream, name: &'static str) -> Vec<u8> {
-    use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-    #[derive(Debug)]
-    struct Any;
-    impl ServerCertVerifier for Any {
-        fn verify_server_cert(
-            &self,
-            _: &rustls::pki_types::CertificateDer<'_>,
-            _: &[rustls::pki_types::CertificateDer<'_>],
-            _: &rustls::pki_types::ServerName<'_>,
-            _: &[u8],
-            _: rustls::pki_types::UnixTime,
-        ) -> Result<ServerCertVerified, rustls::Error> {
-            Ok(ServerCertVerified::assertion())
-        }
-        fn verify_tls12_signature(
-            &self,
-            _: &[u8],
-            _: &rustls::pki_types::CertificateDer<'_>,
-            _: &rustls::DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, rustls::Error> {
-            Ok(HandshakeSignatureValid::assertion())
-        }
-        fn verify_tls13_signature(
-            &self,
-            _: &[u8],
-            _: &rustls::pki_types::CertificateDer<'_>,
-            _: &rustls::DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, rustls::Error> {
-            Ok(HandshakeSignatureValid::assertion())
-        }
-        fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-            vec![rustls::SignatureScheme::ECDSA_NISTP256_SHA256, rustls::SignatureScheme::RSA_PSS_SHA256]
-        }
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Any))
-        .with_no_client_auth();
-    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    let mut stream = connector.connect(name.try_into().expect("a name"), stream).await.expect("a handshake");
+    let (connector, name) = anybody(name);
+    let mut stream = connector.connect(name, stream).await.expect("a handshake");
     let leaf = stream.get_ref().1.peer_certificates().expect("a chain")[0].to_vec();
     stream.shutdown().await.expect("closed");
     let _ = stream.read(&mut [0; 1]).await;
     leaf
+}
+
+/// A client that accepts anybody and resumes nothing.
+fn anybody(name: &'static str) -> (tokio_rustls::TlsConnector, ServerName<'static>) {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Anybody))
+        .with_no_client_auth();
+    config.resumption = rustls::client::Resumption::disabled();
+    (tokio_rustls::TlsConnector::from(Arc::new(config)), name.try_into().expect("a name"))
+}
+
+#[derive(Debug)]
+struct Anybody;
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ECDSA_NISTP256_SHA256, SignatureScheme::RSA_PSS_SHA256]
+    }
 }
 
 #[tokio::test]
@@ -596,4 +609,88 @@ async fn a_site_is_issued_once_and_quickly() {
     let each = begin.elapsed() / 100;
     println!("issue: {each:?} each");
     assert!(each < Duration::from_millis(20), "{each:?}");
+}
+
+/// What the box, the wire and the origin know of one connection comes together by its addresses.
+#[tokio::test]
+async fn the_half_is_the_one_that_the_recorder_knows() {
+    let bench = Bench::new(vec![("bank.lab.test", Cert::Good)]).await;
+    let destination = (HERE, bench.ports["bank.lab.test"]).into();
+    let dial = async |name: &str, half: Half| {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind((HERE, 0).into()).expect("bound");
+        let key = (socket.local_addr().expect("an address"), destination);
+        let client = (HERE, 1).into();
+        let id = match half {
+            Half::Client => bench.recorder.open_new(key, None, Transport::Tcp, Vantage::Inside, Observer::Wire, None),
+            Half::Upstream => {
+                let id =
+                    bench.recorder.open_new((client, destination), None, Transport::Tcp, Vantage::Inside, Observer::Wire, None);
+                bench.recorder.alias(key, id);
+                id
+            }
+        };
+        (socket.connect(destination).await.unwrap_or_else(|e| panic!("{name}: {e}")), id)
+    };
+    // The box's own connection: what it sees of the origin is the box's to tell, the truth about the half is ours.
+    let (stream, id) = dial("upstream", Half::Upstream).await;
+    chain_shown(stream, "bank.lab.test").await;
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let half_ended = |all: &[Connection]| all.iter().any(|c| c.id == id && c.upstream_half.as_ref().is_some_and(|h| h.ended));
+    assert!(bench.recorder.wait(deadline, half_ended).await);
+    let upstream = bench.recorder.connection(id).expect("known");
+    assert!(upstream.presented.is_empty() && upstream.requests.is_empty() && !upstream.ended);
+    assert!(upstream.upstream_hello.is_some() && upstream.hello.is_none());
+    assert!(upstream.upstream_half.expect("told").handshake.is_some());
+
+    // A connection that the box took over before a byte reached us: nothing that we see of it is the client's doing.
+    let (stream, id) = dial("shell", Half::Client).await;
+    let decision = DecisionRecord {
+        action: "intercept".into(),
+        reason: "rule".into(),
+        rule: None,
+        phase: "always".into(),
+        coin: None,
+        clock: String::new(),
+    };
+    bench.recorder.emit(id, Event::Decision(decision));
+    drop(stream);
+    let (stream, last) = dial("last", Half::Client).await;
+    drop(stream);
+    let ended = |all: &[Connection]| all.iter().any(|c| c.id == last && c.ended);
+    assert!(bench.recorder.wait(Instant::now() + Duration::from_secs(5), ended).await);
+    let shell = bench.recorder.connection(id).expect("known");
+    assert!(shell.client_half.closes.is_empty() && !shell.ended, "{shell:?}");
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_ended_by_its_deadline() {
+    let impatient = |origins: Origins| origins.with_patience(Duration::from_secs(5), Duration::from_millis(200));
+    let bench = Bench::serving(vec![("bank.lab.test", Cert::Good)], impatient).await;
+    let stream = TcpStream::connect((HERE, bench.ports["bank.lab.test"])).await.expect("connected");
+    let (connector, name) = anybody("bank.lab.test");
+    let mut stream = connector.connect(name, stream).await.expect("a handshake");
+    let begin = Instant::now();
+    let ended = tokio::time::timeout(Duration::from_secs(5), stream.read(&mut [0; 1])).await;
+    assert!(ended.is_ok() && begin.elapsed() > Duration::from_millis(150));
+    let half = bench.only().await.client_half;
+    assert_eq!((half.closes[0].side, half.closes[0].kind), (Side::Server, CloseKind::Deadline));
+    assert_eq!(half.bytes.app_up, Some(0));
+}
+
+/// Not a test of speed: it prints what a handshake costs here, and fails only if something is badly wrong.
+#[tokio::test]
+async fn handshakes_are_quick() {
+    let bench = Bench::new(vec![("bank.lab.test", Cert::Good)]).await;
+    let (connector, name) = anybody("bank.lab.test");
+    let begin = Instant::now();
+    for _ in 0..100 {
+        let stream = TcpStream::connect((HERE, bench.ports["bank.lab.test"])).await.expect("connected");
+        stream.set_nodelay(true).expect("set");
+        let mut stream = connector.connect(name.clone(), stream).await.expect("a handshake");
+        stream.shutdown().await.expect("closed");
+    }
+    let each = begin.elapsed() / 100;
+    println!("handshake: {each:?} each, client included");
+    assert!(each < Duration::from_millis(100), "{each:?}");
 }

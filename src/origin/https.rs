@@ -18,7 +18,7 @@ use super::witness::Counts;
 use crate::pki::tls::{self, Ended};
 use crate::pki::{Issued, PublicPki};
 use crate::record::{CloseKind, Side};
-use crate::scenario::Serve;
+use crate::scenario::{Serve, Site};
 
 /// Serves one connection from its first bytes to its end.
 pub(super) async fn serve(visit: &Visit, stream: TcpStream, beginning: Beginning, name: Option<&str>) {
@@ -32,7 +32,7 @@ pub(super) async fn serve(visit: &Visit, stream: TcpStream, beginning: Beginning
 async fn converse(visit: &Visit, stream: TcpStream, beginning: Beginning, name: Option<&str>) -> Result<(), String> {
     let Ok(selected) = visit.origins.select(visit.destination, name) else { return Ok(()) };
     let Serve::Https { alpn, .. } = &selected.service.serve else { return Ok(()) };
-    let issued = visit.origins.pki.issue(selected.site).map_err(|e| e.to_string())?;
+    let issued = issued(&visit.origins.pki, selected.site).await?;
     let asked = Arc::new(AtomicBool::new(false));
     let config = config(&visit.origins.pki, &issued, alpn, &asked).map_err(|e| e.to_string())?;
     let Beginning { bytes, first, since } = beginning;
@@ -44,20 +44,20 @@ async fn converse(visit: &Visit, stream: TcpStream, beginning: Beginning, name: 
             let ended = tls::classify(&error);
             // What we refuse ourselves, we refuse before our flight is out; rustls asks for the chain earlier than that.
             if asked.load(Ordering::Relaxed) && !matches!(ended, Ended::Refused { .. }) {
-                visit.witness.presented(&issued.chain);
+                visit.witness.presented(&issued);
             }
             failed(visit, &ended, raw).await;
             return Ok(());
         }
         Err(_) => {
             if asked.load(Ordering::Relaxed) {
-                visit.witness.presented(&issued.chain);
+                visit.witness.presented(&issued);
             }
             visit.witness.ended(&Ended::Deadline);
             return Ok(());
         }
     };
-    visit.witness.presented(&issued.chain);
+    visit.witness.presented(&issued);
     let us = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
     let handshake = tls::handshake(stream.get_ref().1, us);
     visit.witness.handshake(handshake.clone());
@@ -81,6 +81,16 @@ async fn failed(visit: &Visit, ended: &Ended, mut raw: impl AsyncRead + AsyncWri
         visit.witness.close(Side::Server, CloseKind::Fin);
     }
     drain(visit, &mut raw).await;
+}
+
+/// The site's certificate. Issuing may take long (an RSA key) or read files: not on the runtime's threads.
+async fn issued(pki: &Arc<PublicPki>, site: &Site) -> Result<Arc<Issued>, String> {
+    if let Some(issued) = pki.issued(site) {
+        return Ok(issued);
+    }
+    let (pki, site) = (Arc::clone(pki), site.clone());
+    let issuing = tokio::task::spawn_blocking(move || pki.issue(&site));
+    issuing.await.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
 }
 
 fn config(pki: &PublicPki, issued: &Issued, alpn: &[String], asked: &Arc<AtomicBool>) -> Result<ServerConfig, rustls::Error> {

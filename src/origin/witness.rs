@@ -3,9 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustls_pki_types::CertificateDer;
-
-use crate::pki::describe_chain;
+use crate::pki::Issued;
 use crate::pki::tls::{self, Counted, Ended, Tally, Turn, Way};
 use crate::record::FlowKey;
 use crate::record::{Alert, Bytes, CloseKind, ConnectionId, Event, Half, Handshake, Hello, Observer, Recorder, Request, Side};
@@ -110,9 +108,9 @@ impl Witness {
     }
 
     /// A chain was sent. What the box is shown is the box's to tell.
-    pub(super) fn presented(&self, chain: &[CertificateDer<'_>]) {
+    pub(super) fn presented(&self, issued: &Issued) {
         if self.0.half == Half::Client {
-            let chain = describe_chain(chain);
+            let chain = issued.described().to_vec();
             self.emit(Event::ChainPresented { by: Observer::Origin, chain, profile: None, forge_us: 0 });
         }
     }
@@ -189,11 +187,12 @@ impl Witness {
         }
     }
 
-    /// The box took this connection over before a byte of it reached us: what is left here is an empty shell, and the
-    /// truth about the client's half is the box's to tell.
+    /// The box ended this connection or took it over before a byte of it reached us: what is left here is an empty
+    /// shell, and the truth about the client's half is the box's to tell.
     fn taken_over(&self) -> bool {
         let shell = self.0.half == Half::Client && !self.0.opened_here && self.0.raw.read() == 0;
-        shell && self.0.recorder.connection(self.0.id).is_some_and(|c| c.intercepted())
+        let connection = shell.then(|| self.0.recorder.connection(self.0.id)).flatten();
+        connection.is_some_and(|c| c.decision().is_some_and(|d| d.action != "forward"))
     }
 
     /// An alert that an error of rustls tells of. If it went unencrypted, the watch below has told it already, and

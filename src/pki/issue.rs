@@ -70,7 +70,7 @@ pub struct PublicPki {
     ecdsa: Authority,
     rsa: OnceLock<Authority>,
     unknown: OnceLock<Authority>,
-    issued: Mutex<HashMap<String, Arc<Issued>>>,
+    cache: Mutex<HashMap<String, Arc<Issued>>>,
 }
 
 impl PublicPki {
@@ -87,19 +87,23 @@ impl PublicPki {
             ecdsa,
             rsa: OnceLock::new(),
             unknown: OnceLock::new(),
-            issued: Mutex::default(),
+            cache: Mutex::default(),
         }))
     }
 
     /// The site's certificate with its fault, from the cache if it was issued before. The first RSA one takes some
     /// 200 ms; all others well under a millisecond.
     pub fn issue(&self, site: &Site) -> Result<Arc<Issued>, PkiError> {
-        let cached = cache_key(site);
-        if let Some(issued) = self.cache().get(&cached) {
-            return Ok(Arc::clone(issued));
+        if let Some(issued) = self.issued(site) {
+            return Ok(issued);
         }
         let issued = Arc::new(self.make(site)?);
-        Ok(Arc::clone(self.cache().entry(cached).or_insert(issued)))
+        Ok(Arc::clone(self.cache().entry(cache_key(site)).or_insert(issued)))
+    }
+
+    /// The site's certificate, if it was issued before.
+    pub fn issued(&self, site: &Site) -> Option<Arc<Issued>> {
+        self.cache().get(&cache_key(site)).cloned()
     }
 
     /// Roots that everybody trusts, DER.
@@ -202,7 +206,7 @@ impl PublicPki {
     }
 
     fn cache(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Issued>>> {
-        self.issued.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
