@@ -103,6 +103,17 @@ fn site(name: &str, port: u16, cert: Cert) -> Site {
     }
 }
 
+/// True if the program is here; says so if not, and the caller goes without it.
+fn have(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found =
+        std::path::Path::new(program).is_file() || std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    if !found {
+        eprintln!("skipped: there is no `{program}` on this machine");
+    }
+    found
+}
+
 /// Runs a program to its end, at most 30 s, without the surroundings that flip verdicts.
 async fn run(program: &str, args: &[&str]) -> Output {
     let mut command = Command::new(program);
@@ -284,13 +295,18 @@ async fn other_clients_judge_the_same() {
         let is_good = good.iter().any(|(good, _)| *good == name);
         let bench = Bench::new(vec![(name, cert)]).await;
         let port = bench.ports[name].to_string();
-        let root = bench.root();
+        let (root, mut clients) = (bench.root(), 0);
         for (program, more) in [("/usr/bin/python3", ["-c", PYTHON]), ("node", ["-e", NODE])] {
+            if !have(program) {
+                continue;
+            }
             let output = run(program, &[more[0], more[1], name, &port, root]).await;
             assert_eq!(output.status.success(), is_good, "{program} {name}: {}", text(&output.stderr));
+            clients += 1;
         }
-        let ended =
-            bench.recorder.wait(Instant::now() + Duration::from_secs(10), |all| all.len() == 2 && all.iter().all(|c| c.ended));
+        let ended = bench
+            .recorder
+            .wait(Instant::now() + Duration::from_secs(10), |all| all.len() == clients && all.iter().all(|c| c.ended));
         assert!(ended.await, "{name}");
         for connection in bench.recorder.connections() {
             assert_eq!(connection.client_half.bytes.app_up > Some(0), is_good, "{name}: {:?}", connection.client_half);
@@ -300,6 +316,9 @@ async fn other_clients_judge_the_same() {
 
 #[tokio::test]
 async fn wget_completes_the_handshake_and_hangs_up() {
+    if !have("wget") {
+        return;
+    }
     // wget has no --resolve: it dials the address, for which the certificate of a site named by it is good.
     for (trusts, code) in [(true, 0), (false, 5)] {
         let bench = Bench::new(vec![("127.0.0.1", Cert::Good)]).await;
@@ -310,6 +329,49 @@ async fn wget_completes_the_handshake_and_hangs_up() {
         let half = bench.only().await.client_half;
         assert_eq!(half.bytes.app_up > Some(0), trusts, "{half:?}");
         assert!(half.handshake.is_some(), "{half:?}");
+    }
+}
+
+/// Java: `url`. Reads the answer and closes.
+const JAVA: &str = "
+public class Get {
+    public static void main(String[] args) throws Exception {
+        var connection = (javax.net.ssl.HttpsURLConnection) new java.net.URL(args[0]).openConnection();
+        connection.setRequestProperty(\"Connection\", \"close\");
+        System.out.println(connection.getResponseCode());
+        connection.getInputStream().readAllBytes();
+        connection.disconnect();
+    }
+}
+";
+
+#[tokio::test]
+async fn java_ends_an_accepted_connection_with_no_refusal() {
+    if !have("java") || !have("keytool") {
+        return;
+    }
+    for (cert, accepts) in [(Cert::Good, true), (Cert::UntrustedRoot, false)] {
+        let bench = Bench::new(vec![("bank.lab.test", cert)]).await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let put = |name: &str, text: &str| {
+            std::fs::write(folder.path().join(name), text).expect("written");
+            folder.path().join(name).display().to_string()
+        };
+        let (program, hosts) = (put("Get.java", JAVA), put("hosts", "127.0.0.1 bank.lab.test\n"));
+        let store = folder.path().join("store").display().to_string();
+        let import =
+            ["-importcert", "-noprompt", "-alias", "lab", "-storepass", "changeit", "-file", bench.root(), "-keystore", &store];
+        assert!(run("keytool", &import).await.status.success());
+        let (store, hosts) = (format!("-Djavax.net.ssl.trustStore={store}"), format!("-Djdk.net.hosts.file={hosts}"));
+        let url = format!("https://bank.lab.test:{}/", bench.ports["bank.lab.test"]);
+        let password = "-Djavax.net.ssl.trustStorePassword=changeit";
+        let output = run("java", &[&store, password, &hosts, &program, &url]).await;
+        assert_eq!(output.status.success(), accepts, "{}{}", text(&output.stdout), text(&output.stderr));
+        let half = bench.only().await.client_half;
+        let refusals: Vec<u8> =
+            half.alerts.iter().filter(|a| a.from == Side::Client && a.level == Some(2)).map(|a| a.number).collect();
+        assert_eq!(half.bytes.app_up > Some(0), accepts, "{half:?}");
+        assert_eq!(refusals.is_empty(), accepts, "{half:?}");
     }
 }
 
