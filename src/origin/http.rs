@@ -46,7 +46,8 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(visit.origins.patience.idle);
+    // A client that has said all it wants may close its direction and still read the answer.
+    builder.http1().half_close(true).timer(TokioTimer::new()).header_read_timeout(visit.origins.patience.idle);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(MOST_STREAMS);
     let seen = Arc::new(seen);
     let service = service_fn(|request: Request<Incoming>| {

@@ -1,6 +1,7 @@
 //! A genuine HTTPS server: TLS 1.2 and 1.3, no tickets, no session storage (a resumed session shows no certificate).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustls::ServerConfig;
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
@@ -13,11 +14,10 @@ use super::accept::{Visit, drain};
 use super::answer::{Seen, TlsSeen};
 use super::first::{Beginning, First};
 use super::http;
-use crate::tls::{Counts, Witness};
-use crate::tls::{self, Ended};
+use crate::tls::{self, Counts, Ended};
 use crate::pki::{Issued, PublicPki};
 use crate::record::{CloseKind, Side};
-use crate::scenario::Serve;
+use crate::scenario::{Serve, Site};
 
 /// Serves one connection from its first bytes to its end.
 pub(super) async fn serve(visit: &Visit, stream: TcpStream, beginning: Beginning, name: Option<&str>) {
@@ -31,22 +31,32 @@ pub(super) async fn serve(visit: &Visit, stream: TcpStream, beginning: Beginning
 async fn converse(visit: &Visit, stream: TcpStream, beginning: Beginning, name: Option<&str>) -> Result<(), String> {
     let Ok(selected) = visit.origins.select(visit.destination, name) else { return Ok(()) };
     let Serve::Https { alpn, .. } = &selected.service.serve else { return Ok(()) };
-    let issued = visit.origins.pki.issue(selected.site).map_err(|e| e.to_string())?;
-    let config = config(&visit.origins.pki, &issued, alpn, visit.witness.clone()).map_err(|e| e.to_string())?;
+    let issued = issued(&visit.origins.pki, selected.site).await?;
+    let asked = Arc::new(AtomicBool::new(false));
+    let config = config(&visit.origins.pki, &issued, alpn, &asked).map_err(|e| e.to_string())?;
     let Beginning { bytes, first, since } = beginning;
     let raw = visit.witness.below_tls(stream, bytes);
     let handshake = TlsAcceptor::from(Arc::new(config)).accept(raw).into_fallible();
     let stream = match tokio::time::timeout(visit.origins.patience.hello, handshake).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err((error, raw))) => {
+            let ended = tls::classify(&error);
+            // What we refuse ourselves, we refuse before our flight is out; rustls asks for the chain earlier than that.
+            if asked.load(Ordering::Relaxed) && !matches!(ended, Ended::Refused { .. }) {
+                visit.witness.presented(&issued);
+            }
+            failed(visit, &ended, raw).await;
+            return Ok(());
+        }
         Err(_) => {
+            if asked.load(Ordering::Relaxed) {
+                visit.witness.presented(&issued);
+            }
             visit.witness.ended(&Ended::Deadline);
             return Ok(());
         }
-        Ok(Err((error, raw))) => {
-            failed(visit, &error, raw).await;
-            return Ok(());
-        }
-        Ok(Ok(stream)) => stream,
     };
+    visit.witness.presented(&issued);
     let us = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
     let handshake = tls::handshake(stream.get_ref().1, us);
     visit.witness.handshake(handshake.clone());
@@ -60,21 +70,30 @@ async fn converse(visit: &Visit, stream: TcpStream, beginning: Beginning, name: 
 }
 
 /// The handshake failed. Whoever ended it is told first; then how the other side left.
-async fn failed(visit: &Visit, error: &std::io::Error, mut raw: impl AsyncRead + AsyncWrite + Unpin) {
-    let ended = tls::classify(error);
-    visit.witness.ended(&ended);
+async fn failed(visit: &Visit, ended: &Ended, mut raw: impl AsyncRead + AsyncWrite + Unpin) {
+    visit.witness.ended(ended);
     if visit.witness.has_closed(Side::Client) {
         return;
     }
-    if matches!(ended, Ended::Refused(_)) {
+    if matches!(ended, Ended::Refused { .. }) {
         let _ = raw.shutdown().await; // the peer may be gone
         visit.witness.close(Side::Server, CloseKind::Fin);
     }
     drain(visit, &mut raw).await;
 }
 
-fn config(pki: &PublicPki, issued: &Issued, alpn: &[String], witness: Witness) -> Result<ServerConfig, rustls::Error> {
-    let shown = Shown { key: Arc::clone(&issued.key), witness };
+/// The site's certificate. Issuing may take long (an RSA key) or read files: not on the runtime's threads.
+async fn issued(pki: &Arc<PublicPki>, site: &Site) -> Result<Arc<Issued>, String> {
+    if let Some(issued) = pki.issued(site) {
+        return Ok(issued);
+    }
+    let (pki, site) = (Arc::clone(pki), site.clone());
+    let issuing = tokio::task::spawn_blocking(move || pki.issue(&site));
+    issuing.await.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
+}
+
+fn config(pki: &PublicPki, issued: &Issued, alpn: &[String], asked: &Arc<AtomicBool>) -> Result<ServerConfig, rustls::Error> {
+    let shown = Shown { key: Arc::clone(&issued.key), asked: Arc::clone(asked) };
     let mut config = ServerConfig::builder_with_provider(Arc::clone(pki.provider()))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
         .with_no_client_auth()
@@ -85,21 +104,16 @@ fn config(pki: &PublicPki, issued: &Issued, alpn: &[String], witness: Witness) -
     Ok(config)
 }
 
-/// Gives the one chain, and notes that it was shown: rustls asks for it only when the handshake gets that far.
+/// Gives the one chain, and notes that the handshake got that far.
+#[derive(Debug)]
 struct Shown {
     key: Arc<CertifiedKey>,
-    witness: Witness,
+    asked: Arc<AtomicBool>,
 }
 
 impl ResolvesServerCert for Shown {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.witness.presented(&self.key.cert);
+        self.asked.store(true, Ordering::Relaxed);
         Some(Arc::clone(&self.key))
-    }
-}
-
-impl std::fmt::Debug for Shown {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Shown")
     }
 }

@@ -6,45 +6,52 @@ use rcgen::{
 use rustls_pki_types::CertificateDer;
 use time::{Duration, OffsetDateTime};
 
+use super::extension::{self, Validation};
 use super::key::Key;
 use super::subject;
 
 /// Begin and end of a certificate, in the machine's time.
 pub(super) type Validity = (OffsetDateTime, OffsetDateTime);
 
+/// An authority's short name (for addresses) and its common name.
+pub(super) type Called = (&'static str, &'static str);
+
 /// A root or an intermediate.
 #[derive(Debug)]
 pub(super) struct Authority {
+    nick: &'static str,
     der: CertificateDer<'static>,
     issuer: Issuer<'static, Key>,
 }
 
 impl Authority {
     /// A root: signed by itself, ten years.
-    pub(super) fn root(name: &str, now: OffsetDateTime) -> Result<Self, rcgen::Error> {
+    pub(super) fn root((nick, name): Called, now: OffsetDateTime) -> Result<Self, rcgen::Error> {
         let key = Key::p256()?;
         let mut params = params(subject::authority(name), (now - Duration::days(2 * 365), now + Duration::days(10 * 365)))?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = CA_USAGES.to_vec();
         params.use_authority_key_identifier_extension = true;
         let certificate = params.self_signed(&key)?;
-        Ok(Self::new(certificate, params, key))
+        Ok(Self::new(nick, certificate, params, key))
     }
 
     /// An intermediate that may issue leaves only (pathLenConstraint 0), five years.
-    pub(super) fn intermediate(&self, name: &str, key: Key, now: OffsetDateTime) -> Result<Self, rcgen::Error> {
+    pub(super) fn intermediate(&self, (nick, name): Called, key: Key, now: OffsetDateTime) -> Result<Self, rcgen::Error> {
         let mut params = params(subject::authority(name), (now - Duration::days(365), now + Duration::days(5 * 365)))?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = CA_USAGES.to_vec();
         params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth, rcgen::ExtendedKeyUsagePurpose::ClientAuth];
         params.use_authority_key_identifier_extension = true;
-        params.custom_extensions = vec![super::extension::policies(super::extension::Validation::Domain)];
+        params.custom_extensions = vec![extension::policies(Validation::Domain)];
         let certificate = params.signed_by(&key, &self.issuer)?;
-        Ok(Self::new(certificate, params, key))
+        Ok(Self::new(nick, certificate, params, key))
     }
 
-    /// Signs a leaf.
-    pub(super) fn issue(&self, leaf: &CertificateParams, key: &Key) -> Result<CertificateDer<'static>, rcgen::Error> {
+    /// Signs a leaf, and says in it where this authority would be found.
+    pub(super) fn issue(&self, mut leaf: CertificateParams, key: &Key) -> Result<CertificateDer<'static>, rcgen::Error> {
+        leaf.custom_extensions.push(extension::information_access(self.nick));
+        leaf.crl_distribution_points = vec![extension::revocation_list(self.nick)];
         Ok(leaf.signed_by(key, &self.issuer)?.der().clone())
     }
 
@@ -53,8 +60,8 @@ impl Authority {
         &self.der
     }
 
-    fn new(certificate: Certificate, params: CertificateParams, key: Key) -> Self {
-        Self { der: certificate.der().clone(), issuer: Issuer::new(params, key) }
+    fn new(nick: &'static str, certificate: Certificate, params: CertificateParams, key: Key) -> Self {
+        Self { nick, der: certificate.der().clone(), issuer: Issuer::new(params, key) }
     }
 }
 

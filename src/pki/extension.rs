@@ -1,6 +1,9 @@
-//! Extensions that `rcgen` has no field for. One function each; SCTs, AIA and CRL distribution points belong here too.
+//! Extensions that every genuine leaf carries and that `rcgen` has no name for. One function each; SCTs belong here too.
+//!
+//! The addresses in them are under `.invalid`, so that nobody fetches anything: they are there because genuine leaves
+//! have them, and a forged one that drops them can be told by their absence.
 
-use rcgen::CustomExtension;
+use rcgen::{CrlDistributionPoint, CustomExtension};
 
 /// What a certificate authority claims to have checked before it issued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,3 +30,32 @@ pub(super) fn policies(validation: Validation) -> CustomExtension {
     });
     CustomExtension::from_oid_content(&[2, 5, 29, 32], content)
 }
+
+/// authorityInfoAccess (RFC 5280 section 4.2.2.1): where the issuer's OCSP responder and certificate are said to be.
+pub(super) fn information_access(issuer: &str) -> CustomExtension {
+    let places: [(&[u64], String); 2] = [
+        (&[1, 3, 6, 1, 5, 5, 7, 48, 1], format!("http://ocsp.{HOST}/")),
+        (&[1, 3, 6, 1, 5, 5, 7, 48, 2], format!("http://ca.{HOST}/{issuer}.crt")),
+    ];
+    let content = yasna::construct_der(|writer| {
+        writer.write_sequence(|descriptions| {
+            for (method, url) in &places {
+                descriptions.next().write_sequence(|description| {
+                    description.next().write_oid(&yasna::models::ObjectIdentifier::from_slice(method));
+                    // GeneralName: uniformResourceIdentifier [6] IA5String.
+                    let name = description.next();
+                    name.write_tagged_implicit(yasna::Tag::context(6), |writer| writer.write_ia5_string(url));
+                });
+            }
+        });
+    });
+    CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], content)
+}
+
+/// cRLDistributionPoints (RFC 5280 section 4.2.1.13).
+pub(super) fn revocation_list(issuer: &str) -> CrlDistributionPoint {
+    CrlDistributionPoint { uris: vec![format!("http://crl.{HOST}/{issuer}.crl")] }
+}
+
+/// Resolves nowhere (RFC 6761 section 6.4).
+const HOST: &str = "mitmlab.invalid";

@@ -14,7 +14,7 @@ use thiserror::Error;
 use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
 
-use super::authority::{self, Authority, Validity};
+use super::authority::{self, Authority, Called, Validity};
 use super::extension::{self, Validation};
 use super::issued::{Issued, certificate_pem};
 use super::key::Key;
@@ -70,16 +70,16 @@ pub struct PublicPki {
     ecdsa: Authority,
     rsa: OnceLock<Authority>,
     unknown: OnceLock<Authority>,
-    issued: Mutex<HashMap<String, Arc<Issued>>>,
+    cache: Mutex<HashMap<String, Arc<Issued>>>,
 }
 
 impl PublicPki {
     /// A new root and its first intermediate. `clock` is the scenario's.
     pub fn new(clock: &Clock) -> Result<Arc<Self>, PkiError> {
         let now = now(clock);
-        let root = Authority::root(ROOT_NAME, now).map_err(building(ROOT_NAME))?;
-        let key = Key::p256().map_err(building(ECDSA_NAME))?;
-        let ecdsa = root.intermediate(ECDSA_NAME, key, now).map_err(building(ECDSA_NAME))?;
+        let root = Authority::root(ROOT, now).map_err(building(ROOT.1))?;
+        let key = Key::p256().map_err(building(ECDSA.1))?;
+        let ecdsa = root.intermediate(ECDSA, key, now).map_err(building(ECDSA.1))?;
         Ok(Arc::new(Self {
             clock: clock.clone(),
             provider: Arc::new(rustls::crypto::aws_lc_rs::default_provider()),
@@ -87,19 +87,23 @@ impl PublicPki {
             ecdsa,
             rsa: OnceLock::new(),
             unknown: OnceLock::new(),
-            issued: Mutex::default(),
+            cache: Mutex::default(),
         }))
     }
 
     /// The site's certificate with its fault, from the cache if it was issued before. The first RSA one takes some
     /// 200 ms; all others well under a millisecond.
     pub fn issue(&self, site: &Site) -> Result<Arc<Issued>, PkiError> {
-        let cached = cache_key(site);
-        if let Some(issued) = self.cache().get(&cached) {
-            return Ok(Arc::clone(issued));
+        if let Some(issued) = self.issued(site) {
+            return Ok(issued);
         }
         let issued = Arc::new(self.make(site)?);
-        Ok(Arc::clone(self.cache().entry(cached).or_insert(issued)))
+        Ok(Arc::clone(self.cache().entry(cache_key(site)).or_insert(issued)))
+    }
+
+    /// The site's certificate, if it was issued before.
+    pub fn issued(&self, site: &Site) -> Option<Arc<Issued>> {
+        self.cache().get(&cache_key(site)).cloned()
     }
 
     /// Roots that everybody trusts, DER.
@@ -154,19 +158,19 @@ impl PublicPki {
     fn leaf(&self, what: &str, names: &[Name], validity: Validity, by: &Authority) -> Result<Issued, PkiError> {
         let key = Key::p256().map_err(building(what))?;
         let params = leaf_params(subject::domain_validated(names), names, validity, &key, Validation::Domain);
-        finish(what, &params.map_err(building(what))?, &key, by)
+        finish(what, params.map_err(building(what))?, &key, by)
     }
 
     fn rsa_leaf(&self, what: &str, names: &[Name]) -> Result<Issued, PkiError> {
         let key = Key::rsa2048().map_err(building(what))?;
         let params = leaf_params(subject::domain_validated(names), names, self.valid(GOOD), &key, Validation::Domain);
-        finish(what, &params.map_err(building(what))?, &key, self.rsa(what)?)
+        finish(what, params.map_err(building(what))?, &key, self.rsa(what)?)
     }
 
     fn extended(&self, what: &str, names: &[Name]) -> Result<Issued, PkiError> {
         let key = Key::p256().map_err(building(what))?;
         let params = leaf_params(subject::extended_validation(names), names, self.valid(GOOD), &key, Validation::Extended);
-        finish(what, &params.map_err(building(what))?, &key, &self.ecdsa)
+        finish(what, params.map_err(building(what))?, &key, &self.ecdsa)
     }
 
     fn self_signed(&self, what: &str, names: &[Name]) -> Result<Issued, PkiError> {
@@ -182,7 +186,7 @@ impl PublicPki {
             return Ok(made);
         }
         let key = Key::rsa2048().map_err(building(what))?;
-        let made = self.root.intermediate(RSA_NAME, key, now(&self.clock)).map_err(building(what))?;
+        let made = self.root.intermediate(RSA, key, now(&self.clock)).map_err(building(what))?;
         Ok(self.rsa.get_or_init(|| made))
     }
 
@@ -190,9 +194,9 @@ impl PublicPki {
         if let Some(made) = self.unknown.get() {
             return Ok(made);
         }
-        let root = Authority::root(UNKNOWN_ROOT_NAME, now(&self.clock)).map_err(building(what))?;
+        let root = Authority::root(UNKNOWN_ROOT, now(&self.clock)).map_err(building(what))?;
         let key = Key::p256().map_err(building(what))?;
-        let made = root.intermediate(UNKNOWN_NAME, key, now(&self.clock)).map_err(building(what))?;
+        let made = root.intermediate(UNKNOWN, key, now(&self.clock)).map_err(building(what))?;
         Ok(self.unknown.get_or_init(|| made))
     }
 
@@ -202,7 +206,7 @@ impl PublicPki {
     }
 
     fn cache(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Issued>>> {
-        self.issued.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -242,7 +246,7 @@ fn alternative(name: &Name) -> Result<SanType, rcgen::Error> {
     })
 }
 
-fn finish(what: &str, params: &CertificateParams, key: &Key, by: &Authority) -> Result<Issued, PkiError> {
+fn finish(what: &str, params: CertificateParams, key: &Key, by: &Authority) -> Result<Issued, PkiError> {
     let leaf = by.issue(params, key).map_err(building(what))?;
     Ok(Issued::new(vec![leaf, by.der().clone()], signer(what, key)?, key.pem()))
 }
@@ -279,11 +283,11 @@ fn now(clock: &Clock) -> OffsetDateTime {
     clock.to_machine(clock.now())
 }
 
-const ROOT_NAME: &str = "mitmlab Public Root";
-const ECDSA_NAME: &str = "mitmlab Public CA E1";
-const RSA_NAME: &str = "mitmlab Public CA R1";
-const UNKNOWN_ROOT_NAME: &str = "mitmlab Unknown Root";
-const UNKNOWN_NAME: &str = "mitmlab Unknown CA";
+const ROOT: Called = ("root", "mitmlab Public Root");
+const ECDSA: Called = ("e1", "mitmlab Public CA E1");
+const RSA: Called = ("r1", "mitmlab Public CA R1");
+const UNKNOWN_ROOT: Called = ("unknown-root", "mitmlab Unknown Root");
+const UNKNOWN: Called = ("unknown", "mitmlab Unknown CA");
 /// `.invalid` is never a real host (RFC 6761 section 6.4).
 const WRONG_HOST: &str = "another-host.invalid";
 /// Days before and after now: 90 in all, as the most used public authority issues.

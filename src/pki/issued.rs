@@ -1,13 +1,15 @@
 //! A certificate with its chain and its key, ready to be served.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
+use super::describe::describe_chain;
 use super::key::pem;
+use crate::record::Certificate;
 
 /// What a server shows: the chain as sent, and the key that signs for it.
 pub struct Issued {
@@ -16,6 +18,7 @@ pub struct Issued {
     /// For rustls. Not checked against the chain, so that odd ones can be served.
     pub key: Arc<CertifiedKey>,
     key_pem: Zeroizing<String>,
+    described: OnceLock<Vec<Certificate>>,
 }
 
 impl Issued {
@@ -25,12 +28,17 @@ impl Issued {
         key_pem: Zeroizing<String>,
     ) -> Self {
         let key = Arc::new(CertifiedKey::new(chain.clone(), signer));
-        Self { chain, key, key_pem }
+        Self { chain, key, key_pem, described: OnceLock::new() }
     }
 
     /// The leaf.
     pub fn leaf(&self) -> &CertificateDer<'static> {
         &self.chain[0]
+    }
+
+    /// The chain as the record tells it. Read once.
+    pub fn described(&self) -> &[Certificate] {
+        self.described.get_or_init(|| describe_chain(&self.chain))
     }
 
     /// The private key in PEM, for programs that need a file. Wiped on drop.

@@ -27,6 +27,11 @@ impl Clock {
         Self(Arc::new(RwLock::new(Hands { set_to: at, set_at: Instant::now(), machine_at, speed: 1.0 })))
     }
 
+    /// How far a moment lies from the machine's time.
+    pub fn span_of(moment: OffsetDateTime) -> Duration {
+        OffsetDateTime::now_utc() - moment
+    }
+
     /// A clock that shows the machine's time.
     pub fn of_this_machine() -> Self {
         Self::starting_at(OffsetDateTime::now_utc())

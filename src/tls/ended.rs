@@ -25,7 +25,12 @@ pub enum Ended {
     /// The deadline passed.
     Deadline,
     /// We ended it: the peer's TLS does not suit, or is none.
-    Refused(String),
+    Refused {
+        /// The alert that we send for it, as far as rustls' error tells.
+        alert: Option<u8>,
+        /// What does not suit.
+        why: String,
+    },
     /// Something else.
     Other(String),
 }
@@ -62,8 +67,29 @@ pub fn classify_any(error: &(dyn Error + 'static)) -> Ended {
 fn classify_tls(error: &rustls::Error) -> Ended {
     match error {
         rustls::Error::AlertReceived(alert) => Ended::AlertReceived(u8::from(*alert)),
-        other => Ended::Refused(other.to_string()),
+        other => Ended::Refused { alert: own_alert(other).map(u8::from), why: other.to_string() },
     }
+}
+
+/// The alert that rustls sends for an error of its own. It is sent encrypted once keys are there, so that the
+/// [`RecordWatch`] cannot see it.
+fn own_alert(error: &rustls::Error) -> Option<AlertDescription> {
+    use rustls::{Error as E, PeerIncompatible as P};
+    Some(match error {
+        E::NoApplicationProtocol => AlertDescription::NoApplicationProtocol,
+        E::InvalidMessage(message) => AlertDescription::from(*message),
+        E::InvalidCertificate(fault) => AlertDescription::from(fault.clone()),
+        E::NoCertificatesPresented => AlertDescription::CertificateRequired,
+        E::DecryptError => AlertDescription::BadRecordMac,
+        E::PeerSentOversizedRecord => AlertDescription::RecordOverflow,
+        E::InappropriateMessage { .. } | E::InappropriateHandshakeMessage { .. } => AlertDescription::UnexpectedMessage,
+        E::PeerIncompatible(
+            P::SupportedVersionsExtensionRequired | P::Tls12NotOffered | P::Tls12NotOfferedOrEnabled | P::Tls13RequiredForQuic,
+        ) => AlertDescription::ProtocolVersion,
+        E::PeerIncompatible(_) => AlertDescription::HandshakeFailure,
+        E::PeerMisbehaved(_) => AlertDescription::IllegalParameter,
+        _ => return None,
+    })
 }
 
 impl Ended {
@@ -73,7 +99,7 @@ impl Ended {
             Self::Fin => Some(CloseKind::Fin),
             Self::Rst => Some(CloseKind::Rst),
             Self::Deadline => Some(CloseKind::Deadline),
-            Self::AlertReceived(_) | Self::Refused(_) | Self::Other(_) => None,
+            Self::AlertReceived(_) | Self::Refused { .. } | Self::Other(_) => None,
         }
     }
 
@@ -84,7 +110,7 @@ impl Ended {
             Self::Fin => "fin without close_notify".to_owned(),
             Self::Rst => "rst".to_owned(),
             Self::Deadline => "deadline passed".to_owned(),
-            Self::Refused(why) | Self::Other(why) => why.clone(),
+            Self::Refused { why, .. } | Self::Other(why) => why.clone(),
         }
     }
 }

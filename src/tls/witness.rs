@@ -2,14 +2,11 @@
 //! accepts; the box has one for each half.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustls_pki_types::CertificateDer;
-
-use super::{Counted, Ended, Tally, Turn, Way, describe_chain};
+use super::{Counted, Ended, Tally, Turn, Way};
 use crate::record::{
-    Alert, Bytes, CloseKind, ConnectionId, Event, FlowKey, Half, Handshake, Hello, Observer, Recorder, Request, Side,
+    Alert, Bytes, Certificate, CloseKind, ConnectionId, Event, FlowKey, Half, Handshake, Hello, Observer, Recorder, Request, Side,
 };
 use crate::scenario::{Transport, Vantage};
 
@@ -28,7 +25,6 @@ struct Inner {
     opened_here: bool,
     raw: Arc<Tally>,
     app: Arc<Tally>,
-    presented: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -65,7 +61,6 @@ impl Witness {
             opened_here,
             raw: Arc::default(),
             app: Arc::default(),
-            presented: AtomicBool::new(false),
             state: Mutex::default(),
         }))
     }
@@ -134,10 +129,10 @@ impl Witness {
         }
     }
 
-    /// A chain is being sent. What the box is shown is the box's to tell. Once per connection.
-    pub fn presented(&self, chain: &[CertificateDer<'_>]) {
-        if self.0.half == Half::Client && !self.0.presented.swap(true, Ordering::Relaxed) {
-            let chain = describe_chain(chain);
+    /// A chain was sent. What the box is shown is the box's to tell.
+    pub fn presented(&self, chain: &[Certificate]) {
+        if self.0.half == Half::Client {
+            let chain = chain.to_vec();
             self.emit(Event::ChainPresented { by: self.0.by, chain, profile: None, forge_us: 0 });
         }
     }
@@ -167,8 +162,10 @@ impl Witness {
 
     /// How it ended.
     pub fn ended(&self, ended: &Ended) {
-        if let Ended::AlertReceived(number) = ended {
-            self.received(*number);
+        match ended {
+            Ended::AlertReceived(number) => self.by_error(self.peer(), *number),
+            Ended::Refused { alert: Some(number), .. } => self.by_error(self.0.us, *number),
+            _ => {}
         }
         if let Some(kind) = ended.close() {
             self.close(if *ended == Ended::Deadline { self.0.us } else { self.peer() }, kind);
@@ -214,21 +211,23 @@ impl Witness {
         }
     }
 
-    /// The box took this connection over before a byte of it reached us: what is left here is an empty shell, and the
-    /// truth about the client's half is the box's to tell.
+    /// The box ended this connection or took it over before a byte of it reached us: what is left here is an empty
+    /// shell, and the truth about the client's half is the box's to tell.
     fn taken_over(&self) -> bool {
         let shell = self.0.by == Observer::Origin && self.0.half == Half::Client && !self.0.opened_here && self.0.raw.read() == 0;
-        shell && self.0.recorder.connection(self.0.id).is_some_and(|c| c.intercepted())
+        let connection = shell.then(|| self.0.recorder.connection(self.0.id)).flatten();
+        connection.is_some_and(|c| c.decision().is_some_and(|d| d.action != "forward"))
     }
 
-    /// rustls has read an alert. If it came unencrypted, the watch below has told it already.
-    fn received(&self, number: u8) {
+    /// An alert that an error of rustls tells of. If it went unencrypted, the watch below has told it already, and
+    /// knows its number better than the error does.
+    fn by_error(&self, from: Side, number: u8) {
         let state = self.state();
-        let told = state.plain.contains(&(self.peer(), number));
+        let told = state.plain.iter().any(|&(side, plain)| side == from && (plain == number || from == self.0.us));
         let after = state.handshaken;
         drop(state);
         if !told {
-            self.alert(super::alert(self.peer(), number, Some(level(number)), Some(false), after));
+            self.alert(super::alert(from, number, Some(level(number)), Some(false), after));
         }
     }
 

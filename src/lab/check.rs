@@ -1,0 +1,97 @@
+//! One check: control leg, test leg, verdict; then its twin.
+
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
+
+use super::{Ended, Lab, Order};
+use crate::client::{find, program_at};
+use crate::error::Error;
+use crate::record::LegKind;
+use crate::scenario::{Check, CheckClient, VerdictKind};
+use crate::verdict::{CheckResult, LegTruth, Surroundings, judge};
+
+/// Control legs of a run: two checks with the same client, URL, trust and vantage need only one.
+pub(super) type Controls = std::collections::HashMap<String, Arc<OnceCell<LegTruth>>>;
+
+impl Lab {
+    /// Runs a check with its twin. `control` is shared with checks that need the same one.
+    pub(super) async fn check(&self, number: usize, check: &Check, controls: &Controls) -> Result<CheckResult, Error> {
+        let mut result = self.one_check(number, check, controls).await?;
+        if let (Some(twin), false) = (&check.twin, matches!(result.outcome, crate::verdict::Outcome::Skipped(_))) {
+            result.twin = Some(Box::new(self.one_check(number + TWINS, twin, controls).await?));
+        }
+        Ok(result)
+    }
+
+    async fn one_check(&self, number: usize, check: &Check, controls: &Controls) -> Result<CheckResult, Error> {
+        let phase = self.plan().phases[check.phase].name.clone();
+        if let Some(missing) = missing_program(check.client.argv()) {
+            return Ok(CheckResult::skipped(&check.name, phase, missing));
+        }
+        let control = match controls.get(&control_key(check)) {
+            Some(cell) if needs_control(check) => {
+                let truth = cell.get_or_try_init(|| async {
+                    self.leg(order(number, check, LegKind::Control)).await.map(|ended| ended.truth)
+                });
+                Some(truth.await?.clone())
+            }
+            _ => None,
+        };
+        let Ended { mut truth, stdout, .. } = self.leg(order(number, check, LegKind::Test)).await?;
+        if matches!(check.client, CheckClient::Detector(_)) {
+            truth.stdout_head = String::from_utf8_lossy(&stdout).into_owned(); // a finding may stand anywhere in it
+        }
+        let around = Surroundings::of(&self.plan().world, &phase);
+        Ok(judge(check, &around, control.as_ref(), &truth))
+    }
+}
+
+/// A cell for every control leg that the checks need.
+pub(super) fn controls(checks: &[&Check]) -> Controls {
+    let all = checks.iter().flat_map(|check| std::iter::once(*check).chain(check.twin.as_deref()));
+    all.filter(|check| needs_control(check)).map(|check| (control_key(check), Arc::default())).collect()
+}
+
+/// A control is needed unless only positive evidence is expected: bytes that were sent prove themselves.
+fn needs_control(check: &Check) -> bool {
+    let proves_itself = |v: &VerdictKind| matches!(v, VerdictKind::Exposed | VerdictKind::Untouched);
+    let expected = &check.expect.verdict;
+    expected.is_empty() && matches!(check.client, CheckClient::Command(_)) || !expected.iter().all(proves_itself)
+}
+
+fn control_key(check: &Check) -> String {
+    format!("{:?} {:?} {} {}", check.client.argv(), check.url, check.trust, check.vantage)
+}
+
+fn order(number: usize, check: &Check, kind: LegKind) -> Order {
+    Order {
+        check: Some(check.name.clone()),
+        kind,
+        argv: check.client.argv().to_vec(),
+        url: check.url.clone(),
+        trust: check.trust,
+        vantage: check.vantage,
+        phase: check.phase,
+        clock: check.clock,
+        deadline: check.deadline,
+        terminal: false,
+        coins: number as u64 * COINS_OF_A_CHECK,
+    }
+}
+
+/// The reason to skip: the program, or the one that it starts (`env A=b program`), is not on this machine.
+fn missing_program(argv: &[String]) -> Option<String> {
+    let path = std::env::var_os("PATH");
+    let at = program_at(argv)?;
+    [&argv[0], &argv[at]]
+        .into_iter()
+        .filter(|program| *program != "mitmlab" && !program.contains('{'))
+        .find_map(|program| find(program, path.as_deref()).err())
+        .map(|missing| missing.to_string())
+}
+
+/// Twins count from here, so that their coins are not those of another check.
+const TWINS: usize = 1 << 20;
+/// No client opens so many connections.
+const COINS_OF_A_CHECK: u64 = 1 << 24;

@@ -1,0 +1,194 @@
+//! A whole scenario: every check, side by side where that changes nothing, and the report.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::check::controls;
+use super::{Lab, containment};
+use crate::error::Error;
+use crate::record::Event;
+use crate::scenario::{Check, CheckClient, Clock};
+use crate::verdict::run::{Hits, findings};
+use crate::verdict::{CheckResult, Difference, Outcome, RunReport};
+
+/// Which checks run, and how.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only checks whose name contains this text.
+    pub name: Option<String>,
+    /// The user's own client in place of the scenario's.
+    pub replacement: Option<Replacement>,
+    /// Legs that may run side by side.
+    pub jobs: usize,
+    /// A check that cannot run fails.
+    pub strict: bool,
+}
+
+/// The user's own client.
+#[derive(Clone, Debug)]
+pub struct Replacement {
+    /// Program and arguments; `{url}` is filled in.
+    pub argv: Vec<String>,
+}
+
+/// Told as checks go.
+pub trait Progress: Send + Sync {
+    /// A check begins: its place among all of them, and its name.
+    fn begins(&self, at: usize, of: usize, name: &str);
+    /// A check has ended.
+    fn ended(&self, result: &CheckResult);
+}
+
+impl Lab {
+    /// Runs the plan's checks.
+    ///
+    /// # Errors
+    /// The machine failed, or a filter leaves nothing to run. What was found out so far stays in the record.
+    pub async fn run(&self, filter: &Filter, why_this_network: &str, progress: Arc<dyn Progress>) -> Result<RunReport, Error> {
+        let checks = self.chosen(filter)?;
+        let references: Vec<&Check> = checks.iter().collect();
+        let controls = Arc::new(controls(&references));
+        let order = self.enter_phases(&checks);
+        let permits = Arc::new(Semaphore::new(filter.jobs.max(1)));
+        let mut running = JoinSet::new();
+        for at in order {
+            let (lab, check, controls) = (self.clone(), checks[at].clone(), Arc::clone(&controls));
+            let (permits, progress, of) = (Arc::clone(&permits), Arc::clone(&progress), checks.len());
+            running.spawn(async move {
+                let _permit = permits.acquire().await.map_err(|e| Error::Bug(e.to_string()))?;
+                progress.begins(at + 1, of, &check.name);
+                let result = lab.check(at, &check, &controls).await?;
+                progress.ended(&result);
+                Ok::<_, Error>((at, result))
+            });
+        }
+        let mut results: Vec<Option<CheckResult>> = vec![None; checks.len()];
+        while let Some(done) = running.join_next().await {
+            let (at, result) = done.map_err(|e| Error::Bug(e.to_string()))??;
+            results[at] = Some(result);
+        }
+        let mut results: Vec<CheckResult> = results.into_iter().flatten().collect();
+        if filter.strict {
+            results.iter_mut().for_each(fail_if_skipped);
+        }
+        Ok(self.report(results, filter, why_this_network))
+    }
+
+    fn chosen(&self, filter: &Filter) -> Result<Vec<Check>, Error> {
+        let named = |check: &&Check| filter.name.as_deref().is_none_or(|text| check.name.contains(text));
+        let mut chosen: Vec<Check> = self.plan().checks.iter().filter(named).cloned().collect();
+        if let Some(replacement) = &filter.replacement {
+            chosen.retain(|check| matches!(check.client, CheckClient::Command(_)) && check.url.is_some());
+            for check in &mut chosen {
+                replace(check, replacement);
+            }
+            chosen = without_repetitions(chosen);
+        }
+        if chosen.is_empty() {
+            let names: Vec<_> = self.plan().checks.iter().map(|c| format!("  {}", c.name)).collect();
+            return Err(Error::Usage(format!("no check is left to run; the scenario's checks are:\n{}", names.join("\n"))));
+        }
+        Ok(chosen)
+    }
+
+    /// Tells the phases that will be in force, in their order, with the notices that subscribers get.
+    fn enter_phases(&self, checks: &[Check]) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..checks.len()).collect();
+        order.sort_by_key(|&at| (checks[at].phase, at));
+        let mut last = None;
+        for &at in &order {
+            let check = &checks[at];
+            if last.replace(check.phase) == Some(check.phase) {
+                continue;
+            }
+            let phase = &self.plan().phases[check.phase];
+            let clock = check.clock.format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
+            self.recorder().emit_run(None, Event::PhaseEnter { phase: phase.name.clone(), clock });
+            if let Some(notice) = &phase.notice {
+                self.recorder().emit_run(None, Event::NoticeSent { from: notice.from.clone(), text: notice.text.clone() });
+            }
+        }
+        order
+    }
+
+    fn report(&self, checks: Vec<CheckResult>, filter: &Filter, why_this_network: &str) -> RunReport {
+        let entries = self.recorder().entries();
+        let hits = Hits::count(entries.iter().map(|entry| &**entry));
+        let mut found = findings(self.plan(), &checks, &hits);
+        if filter.name.is_some() || filter.replacement.is_some() {
+            found.faults.clear(); // a part of a scenario cannot be held to the whole
+            if checks.iter().all(|check| matches!(check.outcome, Outcome::Skipped(_))) {
+                found.faults.push("every check was skipped: nothing is shown".to_owned());
+            }
+        }
+        found.remarks.extend(self.remarks());
+        self.recorder().emit_run(None, Event::RunEnd {});
+        RunReport {
+            scenario: self.plan().name.clone(),
+            title: self.plan().title.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            network: self.network().to_owned(),
+            network_reason: why_this_network.to_owned(),
+            checks,
+            faults: found.faults,
+            remarks: found.remarks,
+            containment: containment::statements(self),
+            ms: u64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        let needs = self.plan().needs();
+        if self.network() == "proxy" {
+            remarks.extend(needs.packets.iter().map(|why| format!("not exact in the proxy network: {why}")));
+        }
+        let moved = Clock::span_of(self.plan().clock);
+        if needs.intercepts && moved.abs() > time::Duration::DAY {
+            remarks.push(format!(
+                "certificate dates that the profile states are moved by {} days, so that clients with today's clock judge them as on {}",
+                moved.whole_days(),
+                self.plan().clock.date()
+            ));
+        }
+        let unsourced = self.plan().phases.iter().flat_map(|p| &p.rules).filter(|rule| rule.sources.is_empty());
+        let names: std::collections::BTreeSet<_> = unsourced.map(|rule| rule.name.as_str()).collect();
+        if !names.is_empty() && self.plan().sources.is_empty() {
+            let names: Vec<_> = names.into_iter().collect();
+            remarks.push(format!("not evidence-based (no source is given): the rules {}", names.join(", ")));
+        }
+        remarks
+    }
+}
+
+/// The user's client is run against the check's URL; what depends on the replaced program (its exit code, its words) is not compared.
+fn replace(check: &mut Check, replacement: &Replacement) {
+    check.client = CheckClient::Command(replacement.argv.clone());
+    check.expect.exit = None;
+    check.expect.exit_nonzero = None;
+    check.expect.stderr = None;
+    check.expect.alert = None;
+    if let Some(twin) = &mut check.twin {
+        replace(twin, replacement);
+    }
+}
+
+/// With one client in place of many, many checks are the same.
+fn without_repetitions(checks: Vec<Check>) -> Vec<Check> {
+    let mut seen = std::collections::HashSet::new();
+    let key = |check: &Check| format!("{:?} {} {} {} {:?}", check.url, check.trust, check.vantage, check.phase, check.expect.verdict);
+    checks.into_iter().filter(|check| seen.insert(key(check))).collect()
+}
+
+fn fail_if_skipped(result: &mut CheckResult) {
+    if let Outcome::Skipped(reason) = &result.outcome {
+        result.outcome = Outcome::Failed(vec![Difference {
+            what: "run".to_owned(),
+            expected: "the check runs".to_owned(),
+            seen: format!("skipped: {reason}"),
+            evidence: "`--strict` (or CI=true) makes a skip a failure".to_owned(),
+        }]);
+    }
+}
