@@ -1,0 +1,332 @@
+//! The lab: starts the world, the network and the box, runs legs in it, and stops in reverse order.
+//!
+//! A [`Lab`] runs one plan. What is in force belongs to a leg, not to the lab, so legs may run side by side. Dropping it leaves
+//! nothing: no process, no namespace, no mount, no file.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
+
+
+use tokio::task::JoinHandle;
+
+mod authorities;
+mod check;
+mod clients;
+mod containment;
+mod folder;
+mod front;
+mod leg;
+mod loopback;
+mod programs;
+mod run;
+#[cfg(target_os = "linux")]
+mod sealed;
+mod trust;
+
+pub use leg::{Ended, Order};
+pub use run::{Filter, Progress, Replacement};
+
+use authorities::OfPlan;
+use folder::Folder;
+use loopback::Loopback;
+
+use crate::error::Error;
+use crate::middlebox::decide::{Compiled, Context, Decision};
+use crate::middlebox::standing::Standing;
+use crate::middlebox::{Authorities as _, Middlebox};
+use crate::network::Dial;
+#[cfg(target_os = "linux")]
+use crate::network::sealed::Entered;
+use crate::network::resolver::{Changed, Hook, Question, Resolver};
+use crate::origin::{self, Origins};
+use crate::pki::PublicPki;
+use crate::record::{Event, LegId, Recorder};
+use crate::scenario::{Action, Clock, Direction, Place, Plan, World};
+
+/// Which network a lab is to stand on.
+#[derive(Debug)]
+pub enum On<'a> {
+    /// The sealed network, in namespaces that were entered before any thread existed.
+    #[cfg(target_os = "linux")]
+    Sealed(&'a Entered),
+    /// The explicit proxy on loopback.
+    Proxy(std::marker::PhantomData<&'a ()>),
+}
+
+impl On<'_> {
+    /// The explicit proxy.
+    pub fn proxy() -> Self {
+        Self::Proxy(std::marker::PhantomData)
+    }
+
+    /// The word for it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Sealed(_) => "sealed",
+            Self::Proxy(_) => "proxy",
+        }
+    }
+}
+
+/// A running lab. Cheap to clone; it ends with its last clone.
+#[derive(Clone, Debug)]
+pub struct Lab(Arc<Shared>);
+
+/// What all parts of a lab share.
+#[derive(Debug)]
+struct Shared {
+    plan: Arc<Plan>,
+    recorder: Recorder,
+    pki: Arc<PublicPki>,
+    authorities: Arc<OfPlan>,
+    middlebox: Arc<Middlebox>,
+    ground: Ground,
+    folder: Folder,
+    trust: trust::Stores,
+    legs: AtomicU32,
+    started: Instant,
+    network: &'static str,
+    tasks: Tasks,
+    _programs: programs::Programs,
+}
+
+/// What the lab stands on.
+#[derive(Debug)]
+enum Ground {
+    Loopback(Arc<Loopback>),
+    #[cfg(target_os = "linux")]
+    Sealed(Arc<sealed::SealedGround>),
+}
+
+/// The servers; they stop with the lab.
+#[derive(Debug)]
+struct Tasks(Vec<JoinHandle<()>>);
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.0.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl Lab {
+    /// Starts a lab for a plan. Ready when it returns: every origin listens, the box is in the path.
+    ///
+    /// # Errors
+    /// The machine cannot ([`Error::Machine`]), or the plan asks for what this network must not do ([`Error::Usage`]).
+    pub async fn start(plan: Plan, on: On<'_>) -> Result<Self, Error> {
+        let network = on.name();
+        refuse_exact(&plan, network)?;
+        let plan = Arc::new(plan);
+        let recorder = Recorder::new();
+        let clock = Clock::starting_at(plan.clock);
+        recorder.emit_run(None, started(&plan, network, &clock));
+        let folder = Folder::make(scratch_of(&on)).map_err(|e| Error::machine("make the run's private folder", e))?;
+        let pki = PublicPki::new(&clock).map_err(|e| Error::Bug(e.to_string()))?;
+        let world = Arc::new(plan.world.clone());
+        let (ground, listeners) = lay(&on, &plan, &world, &recorder).await?;
+        let authorities = Arc::new(OfPlan::new(&plan, clock.clone()));
+        let everyone = Standing { phase: 0, clock, interference: true, coins: 0 };
+        let middlebox = Middlebox::new(
+            Arc::clone(&plan),
+            recorder.clone(),
+            everyone,
+            &pki.roots_der(),
+            Arc::clone(pki.provider()),
+            Box::new(Arc::clone(&authorities)),
+            ground.dial(),
+        );
+        let middlebox = Arc::new(middlebox.map_err(|e| Error::Bug(e.to_string()))?);
+        let programs = programs::Programs::start(&plan, &pki, &ground).await?;
+        let mut tasks = Tasks(Vec::new());
+        let forgiving = {
+            let (recorder, middlebox) = (recorder.clone(), Arc::clone(&middlebox));
+            move |client: std::net::SocketAddr| {
+                let leg = recorder.find_leg(client);
+                leg.is_some() && !middlebox.standings().of(leg).interference
+            }
+        };
+        for (place, listener) in listeners {
+            let origins = Origins::new(Arc::clone(&world), Arc::clone(&pki), recorder.clone())
+                .at(place)
+                .with_forgiveness(forgiving.clone())
+                .with_programs(programs.addresses(place))
+                .with_dial(ground.dial_program(place));
+            tasks.0.push(origin::serve(listener, Arc::new(origins)));
+        }
+        #[cfg(target_os = "linux")]
+        if let Ground::Sealed(sealed) = &ground {
+            let resolver = Resolver::new(Arc::clone(&world), recorder.clone()).with_hook(dns_hook(&plan, &middlebox, &recorder));
+            tasks.0.extend(sealed.serve_names(&resolver)?);
+            sealed.start_wire(Arc::clone(&middlebox))?;
+        }
+        let lab = Self(Arc::new(Shared {
+            plan,
+            recorder,
+            pki,
+            authorities,
+            middlebox,
+            ground,
+            folder,
+            trust: trust::Stores::default(),
+            legs: AtomicU32::new(0),
+            started: Instant::now(),
+            network,
+            tasks,
+            _programs: programs,
+        }));
+        lab.warm_up();
+        Ok(lab)
+    }
+
+    /// The plan that it runs.
+    pub fn plan(&self) -> &Plan {
+        &self.0.plan
+    }
+
+    /// Where events come together.
+    pub fn recorder(&self) -> &Recorder {
+        &self.0.recorder
+    }
+
+    /// The genuine public PKI.
+    pub fn pki(&self) -> &Arc<PublicPki> {
+        &self.0.pki
+    }
+
+    /// `sealed` or `proxy`.
+    pub fn network(&self) -> &'static str {
+        self.0.network
+    }
+
+    fn middlebox(&self) -> &Arc<Middlebox> {
+        &self.0.middlebox
+    }
+
+    fn ground(&self) -> &Ground {
+        &self.0.ground
+    }
+
+    fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.0)
+    }
+
+    fn next_leg(&self) -> LegId {
+        LegId(self.0.legs.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// Makes the authority's keys while control legs run.
+    fn warm_up(&self) {
+        if !self.plan().needs().intercepts {
+            return;
+        }
+        for profile in self.plan().needs().profiles {
+            let authorities = Arc::clone(&self.0.authorities);
+            tokio::spawn(async move {
+                let _ = authorities.authority(&profile).await; // whoever needs it is told the error
+            });
+        }
+    }
+}
+
+impl Ground {
+    fn dial(&self) -> Arc<dyn Dial> {
+        match self {
+            Self::Loopback(ground) => Arc::clone(ground) as _,
+            #[cfg(target_os = "linux")]
+            Self::Sealed(ground) => Arc::clone(ground) as _,
+        }
+    }
+
+    fn dial_program(&self, place: Place) -> origin::Dial {
+        match self {
+            Self::Loopback(_) => origin::loopback_dial(),
+            #[cfg(target_os = "linux")]
+            Self::Sealed(ground) => ground.dial_program(place),
+        }
+    }
+}
+
+/// Byte-for-byte fidelity means a root without constraints: nowhere but where nothing can get out.
+fn refuse_exact(plan: &Plan, network: &str) -> Result<(), Error> {
+    if network == "sealed" || !plan.needs().exact {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "scenario `{}` asks for `exact = true`: its root would carry no name constraints, so it runs in the sealed network only\n\
+         hint: `mitmlab doctor` says what the sealed network needs on this machine, or leave `exact` out",
+        plan.name
+    )))
+}
+
+async fn lay(
+    on: &On<'_>,
+    plan: &Arc<Plan>,
+    world: &Arc<World>,
+    recorder: &Recorder,
+) -> Result<(Ground, Vec<(Place, crate::network::listen::Listener)>), Error> {
+    match on {
+        #[cfg(target_os = "linux")]
+        On::Sealed(entered) => {
+            let ground = sealed::SealedGround::build(entered, plan, recorder.clone())?;
+            let listeners = ground.listeners(plan)?;
+            Ok((Ground::Sealed(Arc::new(ground)), listeners))
+        }
+        On::Proxy(_) => {
+            let opened = Loopback::open(Arc::clone(world), recorder.clone()).await;
+            let (ground, listeners) = opened.map_err(|e| Error::machine("open loopback ports for the origins", e))?;
+            Ok((Ground::Loopback(Arc::new(ground)), listeners.into_iter().map(|(place, _, listener)| (place, listener)).collect()))
+        }
+    }
+}
+
+fn scratch_of(on: &On<'_>) -> Option<PathBuf> {
+    match on {
+        #[cfg(target_os = "linux")]
+        On::Sealed(entered) => Some(entered.scratch().to_owned()),
+        On::Proxy(_) => None,
+    }
+}
+
+fn started(plan: &Plan, network: &str, clock: &Clock) -> Event {
+    Event::RunStart {
+        scenario: plan.title.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        network: network.to_owned(),
+        clock_offset_s: clock.offset().whole_seconds(),
+        seed: plan.seed,
+    }
+}
+
+/// What the phase's rules do to a DNS query, for the client's own leg.
+fn dns_hook(plan: &Arc<Plan>, middlebox: &Arc<Middlebox>, recorder: &Recorder) -> Hook {
+    let compiled = Compiled::new(Arc::clone(plan));
+    let (middlebox, recorder) = (Arc::clone(middlebox), recorder.clone());
+    Arc::new(move |question: &Question| {
+        let standing = middlebox.standings().of(recorder.leg_of(question.client.ip()));
+        if !standing.interference {
+            return None;
+        }
+        let context = Context {
+            phase: standing.phase,
+            now: standing.clock.now(),
+            client: question.client,
+            destination: question.resolver,
+            asn: None,
+            direction: Direction::Outbound,
+            transport: question.transport,
+            origin: None,
+            nonce: 0,
+        };
+        match compiled.decide_dns(&question.name, &context) {
+            Decision::Act { rule, .. } => match &rule.action {
+                Action::Dns(trick) => Some(Changed { trick: trick.clone(), rule: Some(rule.name.clone()) }),
+                _ => None,
+            },
+            _ => None,
+        }
+    })
+}
+

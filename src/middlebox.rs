@@ -28,7 +28,7 @@ use sniff::Seen;
 use standing::{Standing, Standings};
 use upstream::{Dialect, Upstream};
 
-use crate::forge::Forger;
+use crate::forge::{Forger, OriginFault};
 use crate::network::{Arrival, Dial, Purpose};
 use crate::record::{DecisionRecord, Event, FlowKey, Half, Observer, Recorder};
 use crate::scenario::{Action, OriginTrust, Plan, UpstreamFault};
@@ -253,7 +253,8 @@ impl Middlebox {
             self.record(arrival, case.plainly(if refused { "close" } else { "forward" }, "origin-untrusted", rule));
             return if refused { Course::Act(Action::Close) } else { Course::Forward };
         }
-        match self.forge(arrival, hello, &upstream, case).await {
+        let genuine = (upstream.chain.clone(), upstream.distrust.as_ref().map(|distrust| distrust.fault));
+        match self.forge(arrival, hello, genuine, case).await {
             Ok((forged, profile)) => {
                 self.record(arrival, decision);
                 let ready = Ready { upstream: *upstream, upstream_witness: witness, forged, profile, since };
@@ -272,7 +273,7 @@ impl Middlebox {
         &self,
         arrival: &Arrival,
         hello: &ClientHello,
-        upstream: &Upstream<Counted<tokio::net::TcpStream>>,
+        (chain, fault): (Vec<CertificateDer<'static>>, Option<OriginFault>),
         case: &Case<'_>,
     ) -> Result<(Arc<crate::forge::Forged>, String), String> {
         let phase = &self.plan.phases[case.standing.phase];
@@ -282,8 +283,7 @@ impl Middlebox {
             .or_else(|| self.plan.authority.as_ref().map(|a| a.profile.clone()))
             .ok_or("the scenario names no authority")?;
         let forger = self.authorities.authority(&profile).await?;
-        let (chain, sni, address) = (upstream.chain.clone(), hello.sni().map(str::to_owned), arrival.destination.ip());
-        let fault = upstream.distrust.as_ref().map(|distrust| distrust.fault);
+        let (sni, address) = (hello.sni().map(str::to_owned), arrival.destination.ip());
         // A fresh RSA key takes tens of milliseconds when none is kept ready.
         let forging = tokio::task::spawn_blocking(move || forger.forge(&chain, sni.as_deref(), address, fault));
         let forged = forging.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;

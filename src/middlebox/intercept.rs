@@ -62,7 +62,7 @@ where
         recorder.emit(arrival.id, Event::Note { text: remark.clone() });
     }
     let raw = witness.below_tls(stream, first);
-    match shake_hands(provider, &ready, raw).await {
+    match shake_hands(config(provider, &ready), raw).await {
         Ok(client) => {
             let us = u64::try_from(ready.since.elapsed().as_micros()).unwrap_or(u64::MAX);
             witness.handshake(tls::handshake(client.get_ref().1, us));
@@ -88,12 +88,15 @@ fn presented(ready: &Ready) -> Event {
     }
 }
 
-async fn shake_hands<S>(provider: &Arc<CryptoProvider>, ready: &Ready, raw: Counted<S>) -> io::Result<tokio_rustls::server::TlsStream<Counted<S>>>
+async fn shake_hands<S>(
+    config: Result<ServerConfig, rustls::Error>,
+    raw: Counted<S>,
+) -> io::Result<tokio_rustls::server::TlsStream<Counted<S>>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let config = config(provider, ready).map_err(io::Error::other)?;
-    let accept = TlsAcceptor::from(Arc::new(config)).accept(raw).into_fallible();
+    let config = Arc::new(config.map_err(io::Error::other)?);
+    let accept = TlsAcceptor::from(config).accept(raw).into_fallible();
     match tokio::time::timeout(HANDSHAKE, accept).await {
         Err(_) => Err(io::ErrorKind::TimedOut.into()),
         Ok(Err((error, mut raw))) => {

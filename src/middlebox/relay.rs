@@ -32,7 +32,7 @@ pub struct Ends {
 }
 
 /// Carries bytes until both directions have ended, one has failed, or, after one has ended, the other stays silent too long.
-pub async fn relay<C, S>(client: &mut C, server: &mut S, tap: &mut dyn Tap) -> Ends
+pub async fn relay<C, S>(client: &mut C, server: &mut S, tap: &mut (dyn Tap + Send)) -> Ends
 where
     C: AsyncRead + AsyncWrite + Unpin,
     S: AsyncRead + AsyncWrite + Unpin,

@@ -115,7 +115,7 @@ impl Sealed {
         self.space(at).run(work).map_err(io::Error::other)
     }
 
-    /// A TCP socket of the box that speaks with a client's address: non-blocking, not connected, no port chosen yet.
+    /// A TCP socket of the box that speaks with a client's address: non-blocking, not connected, its port chosen.
     /// Its ports are 61000 and up, which clients do not use. Answers to it are diverted like any packet of the port.
     pub fn box_socket_as(&self, client: IpAddr, to: SocketAddr) -> io::Result<socket2::Socket> {
         sockets::tcp_as(client, to)

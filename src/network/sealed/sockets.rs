@@ -58,8 +58,9 @@ pub(super) fn tcp_as(client: IpAddr, to: SocketAddr) -> io::Result<Socket> {
     };
     let socket = Socket::new(domain, Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))?;
     set_transparent(&socket, domain)?;
-    // The port is chosen at connect, per destination, so that tens of thousands of clients do not use them up (ip(7)).
-    sys::set_option(socket.as_fd(), libc::IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)?;
+    // The port is chosen here, not at connect: the wire must know it before the origin's answer comes. Every client has an
+    // address of its own, so ports do not run out.
+    socket.set_reuse_address(true)?;
     socket.bind(&SocketAddr::new(client, 0).into())?;
     Ok(socket)
 }
@@ -96,4 +97,3 @@ fn set_transparent(socket: &Socket, domain: Domain) -> io::Result<()> {
 /// Connections that wait to be accepted: a browser opens dozens at once, a load test more.
 const BACKLOG: i32 = 1024;
 /// linux/in.h; not in every C library's header.
-const IP_BIND_ADDRESS_NO_PORT: i32 = 24;

@@ -1,0 +1,54 @@
+//! The small client programs of the lab (`lab/clients`), for runtimes that have no command-line client of their own.
+
+use std::path::PathBuf;
+
+use super::Lab;
+use crate::error::Error;
+
+impl Lab {
+    /// A folder that holds the programs; `{lab}` in a command line. Written when it is first asked for.
+    pub(super) fn lab_folder(&self) -> Result<PathBuf, Error> {
+        let folder = self.0.folder.path().join("lab");
+        let clients = folder.join("clients");
+        if !clients.exists() {
+            let failed = |e| Error::machine(format!("write `{}`", clients.display()), e);
+            let fresh = self.0.folder.path().join(format!("lab-{:?}", std::thread::current().id()));
+            std::fs::create_dir_all(fresh.join("clients")).map_err(failed)?;
+            for (name, text) in PROGRAMS {
+                std::fs::write(fresh.join("clients").join(name), text).map_err(failed)?;
+            }
+            // Two legs may do this at once: the first one wins, with all files in place.
+            if std::fs::rename(&fresh, &folder).is_err() {
+                let _ = std::fs::remove_dir_all(&fresh);
+            }
+        }
+        Ok(folder)
+    }
+
+    /// The path of this very program, which stands for `mitmlab` in command lines.
+    pub(super) fn own_program(&self) -> Option<String> {
+        if let Some(named) = std::env::var_os("MITMLAB_PROGRAM") {
+            return named.into_string().ok();
+        }
+        std::env::current_exe().ok()?.into_os_string().into_string().ok()
+    }
+}
+
+const PROGRAMS: &[(&str, &str)] = &[
+    ("Get.java", include_str!("../../lab/clients/Get.java")),
+    ("fetch.mjs", include_str!("../../lab/clients/fetch.mjs")),
+    ("get.mjs", include_str!("../../lab/clients/get.mjs")),
+    ("get.php", include_str!("../../lab/clients/get.php")),
+    ("get.pl", include_str!("../../lab/clients/get.pl")),
+    ("get.py", include_str!("../../lab/clients/get.py")),
+    ("get.rb", include_str!("../../lab/clients/get.rb")),
+    ("get_aiohttp.py", include_str!("../../lab/clients/get_aiohttp.py")),
+    ("get_curl.php", include_str!("../../lab/clients/get_curl.php")),
+    ("get_httpx.py", include_str!("../../lab/clients/get_httpx.py")),
+    ("get_requests.py", include_str!("../../lab/clients/get_requests.py")),
+    ("go", include_str!("../../lab/clients/go")),
+    ("go-pinned", include_str!("../../lab/clients/go-pinned")),
+    ("java", include_str!("../../lab/clients/java")),
+    ("pinned.mjs", include_str!("../../lab/clients/pinned.mjs")),
+    ("pinned.py", include_str!("../../lab/clients/pinned.py")),
+];

@@ -1,0 +1,89 @@
+//! Programs of the user's own that serve sites (`exec`): started with the world, ended with it.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Ground;
+use crate::error::Error;
+use crate::origin::ExecFiles;
+use crate::pki::PublicPki;
+use crate::scenario::{Place, Plan, Serve};
+
+/// The running programs.
+#[derive(Debug, Default)]
+pub(super) struct Programs {
+    running: Vec<(ExecFiles, Running)>,
+    addresses: HashMap<Place, HashMap<SocketAddr, SocketAddr>>,
+}
+
+/// A running program; dropping it ends it.
+#[derive(Debug)]
+enum Running {
+    Plain(#[expect(dead_code, reason = "held for its drop")] crate::client::PlainChild),
+    #[cfg(target_os = "linux")]
+    Sealed(#[expect(dead_code, reason = "held for its drop")] crate::network::sealed::SealedChild),
+}
+
+impl Programs {
+    /// Starts what the plan's sites name, and waits until each one listens.
+    pub(super) async fn start(plan: &Plan, pki: &Arc<PublicPki>, ground: &Ground) -> Result<Self, Error> {
+        let mut programs = Self::default();
+        for site in &plan.world.sites {
+            for service in &site.services {
+                let Serve::Exec { argv, ready_within } = &service.serve else { continue };
+                let issued = pki.issue(site).map_err(|e| Error::Usage(e.to_string()))?;
+                let port = free_port().map_err(|e| Error::machine("find a free port", e))?;
+                let files = ExecFiles::write(&issued, argv, port).map_err(|e| Error::machine("prepare a program", e))?;
+                let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+                let running = match ground {
+                    Ground::Loopback(_) => files.start(start_plain, address, *ready_within).await,
+                    #[cfg(target_os = "linux")]
+                    Ground::Sealed(sealed) => {
+                        let (dial, sealed) = (sealed.dial_program(site.place), Arc::clone(sealed));
+                        let place = site.place;
+                        files.start_behind(move |argv, dir| start_sealed(&sealed, place, argv, dir), dial, address, *ready_within).await
+                    }
+                };
+                let running = running.map_err(|e| Error::Usage(e.to_string()))?;
+                for ip in &site.addresses {
+                    let dialled = SocketAddr::new(*ip, service.port);
+                    programs.addresses.entry(site.place).or_default().insert(dialled, address);
+                }
+                programs.running.push((files, running));
+            }
+        }
+        Ok(programs)
+    }
+
+    /// Where the programs of a place listen: address that clients dial -> loopback address.
+    pub(super) fn addresses(&self, place: Place) -> HashMap<SocketAddr, SocketAddr> {
+        self.addresses.get(&place).cloned().unwrap_or_default()
+    }
+}
+
+fn start_plain(argv: &[String], dir: &Path) -> io::Result<Running> {
+    let mut command = tokio::process::Command::new(&argv[0]);
+    command.args(&argv[1..]).current_dir(dir);
+    crate::client::PlainChild::start(command, crate::client::Feed::Nothing).map(Running::Plain)
+}
+
+#[cfg(target_os = "linux")]
+fn start_sealed(sealed: &super::sealed::SealedGround, place: Place, argv: &[String], dir: &Path) -> io::Result<Running> {
+    let spec = crate::network::sealed::OriginSpec {
+        place,
+        argv: argv.iter().map(OsString::from).collect(),
+        env: std::env::vars_os().collect(),
+        cwd: dir.to_owned(),
+        stdio: crate::network::sealed::Stdio::Piped,
+    };
+    sealed.network().spawn_origin(spec).map(Running::Sealed).map_err(io::Error::other)
+}
+
+/// A port that nobody has at this moment. Somebody may take it before the program does; the program's own error then tells.
+fn free_port() -> io::Result<u16> {
+    Ok(std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}

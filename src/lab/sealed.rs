@@ -1,0 +1,247 @@
+//! The sealed network's ground: namespaces around the box, origins and resolvers inside and outside, the wire in between.
+
+use std::ffi::OsString;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::sync::{Arc, OnceLock};
+
+use tokio::io::unix::AsyncFd;
+use tokio::net::TcpStream;
+
+use crate::client::{ChildHandle, Ground as HostFiles, NameService, Pipes, Surroundings};
+use crate::error::Error;
+use crate::middlebox::Middlebox;
+use crate::middlebox::packets::{OnTheWire, Packets};
+use crate::network::listen::Listener;
+use crate::network::resolver::{self, AddressedUdp, Resolver};
+use crate::network::sealed::{self, At, ClientAddresses, Divert, Ended, Entered, Sealed, SealedChild, SpawnSpec, Stdio, Topology};
+use crate::network::wire::{self, Commander, LinkId, Links, Wire};
+use crate::network::{Arrival, Dial, Dialling, Purpose};
+use crate::record::Recorder;
+use crate::scenario::{Place, Plan, Vantage};
+
+/// The sealed network of one lab.
+#[derive(Debug)]
+pub struct SealedGround {
+    sealed: Arc<Sealed>,
+    host_files: HostFiles,
+    resolvers: Vec<IpAddr>,
+    recorder: Recorder,
+    commander: OnceLock<Commander>,
+    wire: OnceLock<Wire>,
+}
+
+impl SealedGround {
+    /// Lays the network out as the plan says.
+    pub(super) fn build(entered: &Entered, plan: &Plan, recorder: Recorder) -> Result<Self, Error> {
+        let of = |place| plan.sites_at(place).flat_map(|site| site.addresses.clone()).collect::<Vec<_>>();
+        let mut inside_sites = of(Place::Inside);
+        inside_sites.extend(&plan.world.isp_resolver);
+        inside_sites.sort_unstable();
+        inside_sites.dedup();
+        let topology = Topology {
+            hops_inside: plan.network.hops_inside,
+            hops_outside: plan.network.hops_outside,
+            ipv6: plan.network.ipv6,
+            inside_sites,
+            outside_sites: of(Place::Outside),
+            diverted: plan.diverted_ports().into_iter().map(|(transport, port)| Divert { transport, port }).collect(),
+        };
+        let sealed = Sealed::build(entered, &topology).map_err(|e| Error::machine("build the sealed network", e))?;
+        let own_env: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+        let mut resolvers = plan.world.isp_resolver.clone();
+        resolvers.retain(|address| plan.network.ipv6 || address.is_ipv4());
+        Ok(Self {
+            sealed: Arc::new(sealed),
+            host_files: HostFiles::look(&own_env),
+            resolvers,
+            recorder,
+            commander: OnceLock::new(),
+            wire: OnceLock::new(),
+        })
+    }
+
+    /// Opens the listeners of every port of the world, and hands them out to be served.
+    pub(super) fn listeners(&self, plan: &Plan) -> Result<Vec<(Place, Listener)>, Error> {
+        let mut ports: Vec<(Place, u16)> =
+            plan.world.sites.iter().flat_map(|site| site.services.iter().map(|s| (site.place, s.port))).collect();
+        ports.sort_unstable_by_key(|(place, port)| (*place == Place::Outside, *port));
+        ports.dedup();
+        ports.into_iter().map(|(place, port)| Ok((place, self.listener(place, port)?))).collect()
+    }
+
+    /// Serves names: the ISP's resolver inside, everybody else's outside.
+    pub(super) fn serve_names(&self, resolver: &Resolver) -> Result<Vec<tokio::task::JoinHandle<()>>, Error> {
+        let mut tasks = Vec::new();
+        for place in [Place::Inside, Place::Outside] {
+            let socket = self.sealed.bind_udp(place, DNS).map_err(|e| Error::machine("open the resolver's UDP port", e))?;
+            let socket = AnyUdp(AsyncFd::new(socket).map_err(|e| Error::machine("watch the resolver's UDP port", e))?);
+            tasks.push(resolver::serve_udp(socket, resolver.clone()));
+            tasks.push(resolver::serve_tcp(self.listener(place, DNS)?, resolver.clone()));
+        }
+        Ok(tasks)
+    }
+
+    fn listener(&self, place: Place, port: u16) -> Result<Listener, Error> {
+        let tried = || format!("listen on port {port} {place:?}");
+        let socket = self.sealed.listen_tcp(place, port).map_err(|e| Error::machine(tried(), e))?;
+        let socket = tokio::net::TcpListener::from_std(socket).map_err(|e| Error::machine(tried(), e))?;
+        Ok(Listener::transparent(socket))
+    }
+
+    /// Puts the box on the wire.
+    pub(super) fn start_wire(&self, middlebox: Arc<Middlebox>) -> Result<(), Error> {
+        let packets = Arc::new(Packets::new(middlebox, tokio::runtime::Handle::current()));
+        let links = self.sealed.wire_links();
+        let id = |link: &sealed::WireLink| LinkId { index: link.index, mac: link.mac };
+        let links = Links { d1: id(&links.d1), d0_mac: links.d0.mac, h1: id(&links.h1), h0_mac: links.h0.mac };
+        let handler = Arc::new(OnTheWire(Arc::clone(&packets)));
+        let (wire, commander) =
+            Wire::start(links, handler, wire::Options::default()).map_err(|e| Error::machine("put the box on the wire", e))?;
+        packets.connect(commander.clone());
+        let _ = self.commander.set(commander); // a ground has one wire
+        let _ = self.wire.set(wire);
+        Ok(())
+    }
+
+    /// Where roots and policies lie on this machine.
+    pub(super) fn host_files(&self) -> &HostFiles {
+        &self.host_files
+    }
+
+    /// Addresses for the next client.
+    pub(super) fn reserve(&self, vantage: Vantage) -> ClientAddresses {
+        self.sealed.reserve(vantage)
+    }
+
+    /// Starts a client.
+    pub(super) async fn start(
+        &self,
+        addresses: ClientAddresses,
+        program: &Path,
+        argv: &[String],
+        surroundings: &Surroundings,
+        terminal: bool,
+        names: &Path,
+    ) -> Result<Client, Error> {
+        let spec = SpawnSpec {
+            argv: std::iter::once(program.as_os_str().to_owned()).chain(argv[1..].iter().map(OsString::from)).collect(),
+            env: surroundings.env.clone(),
+            cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
+            binds: surroundings.overlays.iter().map(|o| (o.source.clone(), o.target.clone())).chain(name_files(names)).collect(),
+            covers: Vec::new(),
+            nameservers: self.resolvers.clone(),
+            stdio: if terminal { Stdio::Inherit } else { Stdio::Piped },
+        };
+        let sealed = Arc::clone(&self.sealed);
+        let spawned = tokio::task::spawn_blocking(move || sealed.spawn(addresses, spec)).await;
+        let child = spawned.map_err(|e| Error::Bug(e.to_string()))?.map_err(|e| Error::Machine(e.to_string()))?;
+        Ok(Client(child))
+    }
+
+    /// A way to reach a loopback port of a program that runs where sites are.
+    pub(super) fn dial_program(self: &Arc<Self>, place: Place) -> crate::origin::Dial {
+        let ground = Arc::clone(self);
+        Arc::new(move |address: SocketAddr| {
+            let ground = Arc::clone(&ground);
+            Box::pin(async move {
+                let at = if place == Place::Inside { At::Inside } else { At::Outside };
+                let dialled = tokio::task::spawn_blocking(move || {
+                    ground.sealed.run_in(at, move || std::net::TcpStream::connect_timeout(&address, DIAL))
+                });
+                let stream = dialled.await.map_err(io::Error::other)???;
+                stream.set_nonblocking(true)?;
+                stream.set_nodelay(true)?;
+                TcpStream::from_std(stream)
+            })
+        })
+    }
+
+    /// The sealed network itself.
+    pub(super) fn network(&self) -> &Arc<Sealed> {
+        &self.sealed
+    }
+}
+
+impl Dial for SealedGround {
+    fn dial<'a>(&'a self, arrival: &'a Arrival, _: Purpose) -> Dialling<'a> {
+        Box::pin(async move {
+            let socket = self.sealed.box_socket_as(arrival.client.ip(), arrival.destination)?;
+            let own = own_address(&socket, arrival)?;
+            self.recorder.alias((own, arrival.destination), arrival.id);
+            if let Some(commander) = self.commander.get() {
+                commander.own_flow(own, arrival.destination);
+            }
+            let stream = tokio::net::TcpSocket::from_std_stream(std::net::TcpStream::from(socket)).connect(arrival.destination).await?;
+            stream.set_nodelay(true)?;
+            Ok(stream)
+        })
+    }
+}
+
+/// The socket's own address. Where the kernel chooses the port at connect only, it is made to choose now.
+fn own_address(socket: &socket2::Socket, arrival: &Arrival) -> io::Result<SocketAddr> {
+    let own = socket.local_addr()?.as_socket().ok_or_else(|| io::Error::other("the box's socket has no address"))?;
+    if own.port() == 0 {
+        return Err(io::Error::other(format!("the box's socket towards {} has no port", arrival.destination)));
+    }
+    Ok(crate::network::listen::unmap(own))
+}
+
+/// A client in the sealed network, as the watcher wants it.
+#[derive(Debug)]
+pub(super) struct Client(SealedChild);
+
+impl ChildHandle for Client {
+    fn pipes(&mut self) -> Pipes {
+        let open = |pipe: Option<io::PipeReader>| {
+            let pipe = tokio::net::unix::pipe::Receiver::from_owned_fd(pipe?.into()).ok()?;
+            Some(Box::new(pipe) as Box<dyn tokio::io::AsyncRead + Send + Unpin>)
+        };
+        Pipes { stdout: open(self.0.stdout.take()), stderr: open(self.0.stderr.take()), stdin: None }
+    }
+
+    async fn wait(&mut self) -> io::Result<ExitStatus> {
+        Ok(match self.0.wait().await {
+            Ended::Code(code) => ExitStatus::from_raw((code & 0xff) << 8),
+            Ended::Signal(signal) => ExitStatus::from_raw(signal),
+        })
+    }
+
+    fn kill_tree(&mut self) {
+        self.0.kill();
+    }
+}
+
+/// The resolver's socket: answers from the address that was asked.
+struct AnyUdp(AsyncFd<std::net::UdpSocket>);
+
+impl AddressedUdp for AnyUdp {
+    async fn receive(&self, buffer: &mut [u8]) -> io::Result<resolver::Datagram> {
+        let got = self.0.async_io(tokio::io::Interest::READABLE, |socket| sealed::receive(socket, buffer)).await?;
+        Ok(resolver::Datagram { length: got.length, client: got.from, asked: SocketAddr::new(got.to, DNS) })
+    }
+
+    async fn send(&self, bytes: &[u8], from: SocketAddr, to: SocketAddr) -> io::Result<()> {
+        self.0.async_io(tokio::io::Interest::WRITABLE, |socket| sealed::send(socket, bytes, from.ip(), to)).await.map(|_| ())
+    }
+}
+
+/// Writes the name service files that every client of the sealed network sees.
+pub(super) fn write_names(folder: &Path) -> io::Result<()> {
+    let names = NameService::of(&[]);
+    std::fs::create_dir_all(folder)?;
+    std::fs::write(folder.join("nsswitch.conf"), names.nsswitch_conf)?;
+    std::fs::write(folder.join("hosts"), names.hosts)
+}
+
+fn name_files(folder: &Path) -> impl Iterator<Item = (PathBuf, PathBuf)> {
+    ["nsswitch.conf", "hosts"].into_iter().map(move |name| (folder.join(name), Path::new("/etc").join(name)))
+}
+
+const DNS: u16 = 53;
+/// A program of the lab's own listens or it does not.
+const DIAL: std::time::Duration = std::time::Duration::from_secs(5);

@@ -1,0 +1,44 @@
+//! The trust stores of a run: one for each thing that a leg may trust, written when it is first needed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use super::Lab;
+use crate::client::TrustStore;
+use crate::error::Error;
+use crate::middlebox::Authorities as _;
+use crate::scenario::Trust;
+
+/// What has been written.
+#[derive(Debug, Default)]
+pub(super) struct Stores(Mutex<HashMap<Trust, Arc<TrustStore>>>);
+
+impl Lab {
+    /// The store of a trust.
+    pub(super) async fn trust_store(&self, trust: Trust) -> Result<Arc<TrustStore>, Error> {
+        let mut stores = self.0.trust.0.lock().await;
+        if let Some(store) = stores.get(&trust) {
+            return Ok(Arc::clone(store));
+        }
+        let authority = match self.authority_profile() {
+            Some(profile) if trust.has_authority() => Some(
+                self.0.authorities.authority(&profile).await.map_err(|e| Error::Usage(format!("authority `{profile}`: {e}")))?,
+            ),
+            _ => None,
+        };
+        let roots = self.pki().roots_der();
+        let folder = self.0.folder.path().join(trust.as_str().replace('+', "-"));
+        let root = authority.as_ref().map(|a| a.root());
+        let mut store = TrustStore::for_trust(&folder, trust, &roots, root).map_err(|e| Error::machine("write a trust store", e))?;
+        let _ = store.write_nss().await; // only browsers and only where `certutil` is; they then trust nothing of the lab's
+        let store = Arc::new(store);
+        stores.insert(trust, Arc::clone(&store));
+        Ok(store)
+    }
+
+    fn authority_profile(&self) -> Option<String> {
+        self.plan().needs().profiles.into_iter().next()
+    }
+}
