@@ -6,6 +6,7 @@
 //!
 //! This module knows plain data only: it imports nothing of the lab but [`crate::scenario`]'s words.
 
+mod alert;
 mod capture;
 mod connection;
 mod event;
@@ -13,12 +14,14 @@ mod folder;
 pub mod har;
 mod jsonl;
 mod keylog;
+mod meter;
 mod packets;
 pub mod pcapng;
 mod read;
 mod recorder;
 mod tapped;
 
+pub use alert::alert_name;
 pub use capture::{Capture, CaptureSummary, Limits, Tap};
 
 pub use connection::{
@@ -28,6 +31,7 @@ pub use event::{ConnectionId, Entry, Event, Half, LegId, LegKind, Observer, Side
 pub use folder::{RecordFolder, RunFile, write_connections};
 pub use jsonl::Losses;
 pub use keylog::KeyLog;
+pub use meter::TlsMeter;
 pub use read::{ReadError, Recording, Unread, read};
 pub use recorder::{FlowKey, Recorder};
 pub use tapped::Tapped;
