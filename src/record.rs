@@ -6,12 +6,41 @@
 //!
 //! This module knows plain data only: it imports nothing of the lab but [`crate::scenario`]'s words.
 
+mod alert;
+mod capture;
 mod connection;
 mod event;
+mod folder;
+pub mod har;
+mod jsonl;
+mod keylog;
+mod meter;
+mod packets;
+pub mod pcapng;
+mod read;
 mod recorder;
+mod tapped;
+
+pub use alert::alert_name;
+pub use capture::{Capture, CaptureSummary, Limits, Tap};
 
 pub use connection::{
     Alert, Bytes, Certificate, Close, CloseKind, Connection, DecisionRecord, HalfTruth, Handshake, Hello, Origin, Request,
 };
 pub use event::{ConnectionId, Entry, Event, Half, LegId, LegKind, Observer, Side};
+pub use folder::{RecordFolder, RunFile, write_connections};
+pub use jsonl::Losses;
+pub use keylog::KeyLog;
+pub use meter::TlsMeter;
+pub use read::{ReadError, Recording, Unread, read};
 pub use recorder::{FlowKey, Recorder};
+pub use tapped::Tapped;
+
+/// Creates (or empties) a file that only its owner can read: a recording tells what was said, a key log lets it be read.
+fn create_private(path: &std::path::Path) -> std::io::Result<std::fs::File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}

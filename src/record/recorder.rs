@@ -23,6 +23,7 @@ pub struct Recorder(Arc<Inner>);
 
 struct Inner {
     start: Instant,
+    started: time::OffsetDateTime,
     state: Mutex<State>,
     changed: Notify,
     live: broadcast::Sender<Arc<Entry>>,
@@ -58,10 +59,21 @@ impl Recorder {
     pub fn new() -> Self {
         Self(Arc::new(Inner {
             start: Instant::now(),
+            started: time::OffsetDateTime::now_utc(),
             state: Mutex::default(),
             changed: Notify::new(),
             live: broadcast::Sender::new(LIVE_BACKLOG),
         }))
+    }
+
+    /// The wall clock when the recorder's clock was 0. No event holds it, so that two recordings can be compared.
+    pub fn started(&self) -> time::OffsetDateTime {
+        self.0.started
+    }
+
+    /// Microseconds since the recorder's clock was 0.
+    pub fn elapsed_us(&self) -> u64 {
+        u64::try_from(self.0.start.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
     /// Adds a reader. It is given what was recorded so far first.
@@ -201,13 +213,7 @@ impl Recorder {
     }
 
     fn push(&self, state: &mut MutexGuard<'_, State>, leg: Option<LegId>, connection: Option<ConnectionId>, event: Event) {
-        let entry = Arc::new(Entry {
-            seq: state.entries.len() as u64,
-            t_us: u64::try_from(self.0.start.elapsed().as_micros()).unwrap_or(u64::MAX),
-            leg,
-            connection,
-            event,
-        });
+        let entry = Arc::new(Entry { seq: state.entries.len() as u64, t_us: self.elapsed_us(), leg, connection, event });
         let state = &mut **state;
         if let Some(opened) = Connection::opened(&entry) {
             state.place.insert(opened.id, state.connections.len());

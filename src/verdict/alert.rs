@@ -4,6 +4,8 @@
 //! but they tell refusals from two look-alikes: an ordinary end, and a negotiation that failed before any certificate
 //! was judged. Numbers and names: IANA "TLS Alerts" registry, RFC 8446 section 6, RFC 5246 section 7.2.
 
+pub use crate::record::alert_name as name;
+
 /// What an alert from a client means for the certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AlertMeaning {
@@ -29,49 +31,6 @@ pub fn meaning(number: u8) -> AlertMeaning {
     }
 }
 
-/// The registered name of an alert, or `unassigned`.
-pub fn name(number: u8) -> &'static str {
-    NAMES.iter().find(|(known, _)| *known == number).map_or("unassigned", |(_, name)| name)
-}
-
-const NAMES: [(u8, &str); 35] = [
-    (0, "close_notify"),
-    (10, "unexpected_message"),
-    (20, "bad_record_mac"),
-    (21, "decryption_failed"),
-    (22, "record_overflow"),
-    (30, "decompression_failure"),
-    (40, "handshake_failure"),
-    (41, "no_certificate"),
-    (42, "bad_certificate"),
-    (43, "unsupported_certificate"),
-    (44, "certificate_revoked"),
-    (45, "certificate_expired"),
-    (46, "certificate_unknown"),
-    (47, "illegal_parameter"),
-    (48, "unknown_ca"),
-    (49, "access_denied"),
-    (50, "decode_error"),
-    (51, "decrypt_error"),
-    (60, "export_restriction"),
-    (70, "protocol_version"),
-    (71, "insufficient_security"),
-    (80, "internal_error"),
-    (86, "inappropriate_fallback"),
-    (90, "user_canceled"),
-    (100, "no_renegotiation"),
-    (109, "missing_extension"),
-    (110, "unsupported_extension"),
-    (111, "certificate_unobtainable"),
-    (112, "unrecognized_name"),
-    (113, "bad_certificate_status_response"),
-    (114, "bad_certificate_hash_value"),
-    (115, "unknown_psk_identity"),
-    (116, "certificate_required"),
-    (120, "no_application_protocol"),
-    (121, "ech_required"),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,11 +43,5 @@ mod tests {
         for number in [0, 90, 40, 70, 86, 112, 120, 121, 10, 47, 50] {
             assert_ne!(meaning(number), AlertMeaning::Refusal, "{number}");
         }
-    }
-
-    #[test]
-    fn names_are_sorted_and_found() {
-        assert!(NAMES.is_sorted_by_key(|(number, _)| *number));
-        assert_eq!((name(48), name(90), name(200)), ("unknown_ca", "user_canceled", "unassigned"));
     }
 }

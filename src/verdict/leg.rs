@@ -81,7 +81,7 @@ pub(super) fn control_of(leg: Option<&LegTruth>, host: &str, around: &Surroundin
         return Control::Failed("the control leg was interfered with".to_owned());
     }
     let any_tls = here.iter().any(|c| !plaintext(c)); // what was sent in the clear says nothing about certificates
-    let telling = here.iter().filter(|c| !resumed(c) && !(any_tls && plaintext(c)));
+    let telling = here.iter().filter(|c| !(resumed(c) || any_tls && plaintext(c)));
     let reactions: Vec<Reaction> = telling.map(|c| reaction(c)).collect();
     let refused = reactions.iter().find_map(|r| match r {
         Reaction::Alert { number, .. } => Some(format!("alert {number} {}", alert::name(*number))),
