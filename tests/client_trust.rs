@@ -70,6 +70,7 @@ fn dates(params: &mut CertificateParams) {
 struct Server {
     port: u16,
     application_bytes: Arc<AtomicU64>,
+    connections: Arc<AtomicU64>,
     pin: String,
 }
 
@@ -86,15 +87,17 @@ impl Server {
             .unwrap();
         config.send_tls13_tickets = 0;
         config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        config.alpn_protocols.remove(0);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let application_bytes = Arc::new(AtomicU64::new(0));
         let count = application_bytes.clone();
+        let connections = Arc::new(AtomicU64::new(0));
+        let arrived = connections.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                arrived.fetch_add(1, Ordering::SeqCst);
                 let (acceptor, count) = (acceptor.clone(), count.clone());
                 tokio::spawn(async move {
                     let Ok(mut stream) = acceptor.accept(stream).await else { return };
@@ -108,11 +111,16 @@ impl Server {
                 });
             }
         });
-        Self { port, application_bytes, pin }
+        Self { port, application_bytes, connections, pin }
     }
 
     fn accepted(&self) -> bool {
         self.application_bytes.swap(0, Ordering::SeqCst) > 0
+    }
+
+    /// A client that never dialled has refused nothing.
+    fn contacted(&self) -> bool {
+        self.connections.swap(0, Ordering::SeqCst) > 0
     }
 }
 
@@ -267,7 +275,7 @@ async fn each_installed_client_trusts_what_its_leg_states_and_nothing_else() {
         let mut seen = Vec::new();
         for (trust, store) in [(Trust::WebAuthority, &stores.with), (Trust::Web, &stores.without), (Trust::None, &stores.none)] {
             let outcome = run(&client, &Kind::Direct, trust, store, "localhost", server.port).await;
-            let accepted = server.accepted();
+            let (accepted, contacted) = (server.accepted(), server.contacted());
             seen.push(format!(
                 "{}: {} (exit {:?}, {} ms)",
                 trust,
@@ -275,8 +283,8 @@ async fn each_installed_client_trusts_what_its_leg_states_and_nothing_else() {
                 outcome.exit,
                 outcome.ms
             ));
-            if accepted != trust.has_authority() || outcome.timed_out {
-                wrong.push(format!("{} with {trust}: accepted={accepted} {outcome:?}", client.name));
+            if accepted != trust.has_authority() || !contacted || outcome.timed_out {
+                wrong.push(format!("{} with {trust}: contacted={contacted} accepted={accepted} {outcome:?}", client.name));
             }
         }
         println!("{:24} {}", client.name, seen.join(" | "));
@@ -385,6 +393,94 @@ async fn pinned_programs_finish_the_handshake_and_send_nothing_to_another_key() 
         }
     }
 }
+
+/// In a mount namespace of its own, with nothing but the overlays: no variable names the store.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn overlays_alone_reach_every_program_on_the_systems_store() {
+    let stores = Stores::new();
+    let server = Server::start(&stores.authority).await;
+    let own: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+    let ground = mitmlab::client::Ground::look(&own);
+    if !can_mount().await {
+        println!("skipped: no user namespace here");
+        return;
+    }
+    let mut wrong = Vec::new();
+    for client in clients() {
+        let preset = preset_for(&client.argv);
+        let java = preset.name() == "java";
+        // node carries its own roots
+        if !is_there(&client).await || ["npm", "node https", "node fetch"].contains(&client.name) {
+            continue;
+        }
+        for (trust, store) in [(Trust::WebAuthority, &stores.with), (Trust::Web, &stores.without)] {
+            let kind = Kind::Sealed(ground.clone());
+            let around = Surroundings::prepare(&kind, trust, store, preset, &own);
+            assert!(!java || around.variable("JAVA_TOOL_OPTIONS").is_none());
+            let bare: Vec<_> = around.env.iter().filter(|(n, _)| !around.set.iter().any(|s| s.name == *n)).cloned().collect();
+            let vars = Vars {
+                url: Some(format!("https://localhost:{}/", server.port)),
+                host: Some("localhost".to_owned()),
+                ca: Some(store.bundle.clone()),
+                lab: Some(lab()),
+                ..Vars::default()
+            };
+            let argv: Vec<String> = client.argv.iter().map(|a| a.replace("{port}", &server.port.to_string())).collect();
+            let mut command = tokio::process::Command::new("unshare");
+            command.env_clear().envs(bare).args(["-rm", "/bin/sh", "-ec", MOUNT, "sh"]);
+            for overlay in &around.overlays {
+                command.arg(&overlay.source).arg(&overlay.target);
+            }
+            command.arg("--").args(fill(&argv, &vars).unwrap());
+            let outcome = watch(PlainChild::start(command, client.feed.clone()).unwrap(), LIMIT).await;
+            let (accepted, contacted) = (server.accepted(), server.contacted());
+            println!("{:24} {trust}: accepted {accepted} (exit {:?})", client.name, outcome.exit);
+            if accepted != trust.has_authority() || !contacted {
+                wrong.push(format!("{} with {trust}: contacted={contacted} accepted={accepted} {outcome:?}", client.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[cfg(target_os = "linux")]
+async fn can_mount() -> bool {
+    let mut command = tokio::process::Command::new("unshare");
+    command.args(["-rm", "mount", "-t", "tmpfs", "none", "/mnt"]);
+    match PlainChild::start(command, Feed::Nothing) {
+        Ok(child) => watch(child, LIMIT).await.exit == Some(0),
+        Err(_) => false,
+    }
+}
+
+/// Chromium reads no bundle: a new home with an NSS database.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn chromium_trusts_its_home() {
+    let mut stores = Stores::new();
+    let server = Server::start(&stores.authority).await;
+    let client = |port| Client {
+        name: "chromium",
+        argv: ["chromium", "--headless", "--disable-gpu", "--dump-dom", &format!("https://localhost:{port}/")]
+            .map(str::to_owned)
+            .to_vec(),
+        feed: Feed::Nothing,
+    };
+    let client = client(server.port);
+    if find("chromium", None).is_err() || !stores.with.write_nss().await.unwrap() || !stores.without.write_nss().await.unwrap() {
+        println!("skipped: chromium or certutil is not installed");
+        return;
+    }
+    for (trust, store) in [(Trust::WebAuthority, &stores.with), (Trust::Web, &stores.without)] {
+        let outcome = run(&client, &Kind::Direct, trust, store, "localhost", server.port).await;
+        let (accepted, contacted) = (server.accepted(), server.contacted());
+        println!("chromium {trust}: accepted {accepted} (exit {:?}, {} ms)", outcome.exit, outcome.ms);
+        assert_eq!((accepted, contacted), (trust.has_authority(), true), "{outcome:?}");
+    }
+}
+
+/// Pairs of source and target up to `--`, then the client.
+const MOUNT: &str = r#"while [ "$1" != -- ]; do mount --bind "$1" "$2"; shift 2; done; shift; exec "$@""#;
 
 const HOST: &str = "bank.lab.test";
 const LIMIT: Duration = Duration::from_secs(60);
