@@ -19,3 +19,6 @@ pub use failure::Failure;
 pub use settings::Settings;
 pub use signals::{Signal, SpeaksFor};
 pub use url::{Url, UrlError};
+
+#[cfg(test)]
+mod tests;

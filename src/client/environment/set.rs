@@ -45,7 +45,7 @@ pub(super) fn neutral(context: &Context<'_>) -> Vec<Variable> {
         set("PIP_NO_CACHE_DIR", "1", "a cached answer would need no connection"),
         set("PIP_DISABLE_PIP_VERSION_CHECK", "1", "no connection that nobody asked for"),
         set("NPM_CONFIG_USERCONFIG", &empty, "no npmrc of the user"),
-        set("NPM_CONFIG_GLOBALCONFIG", &empty, "no npmrc of the system"),
+        set("NPM_CONFIG_GLOBALCONFIG", context.file(NPM_GLOBAL), "no npmrc of the system"),
         set("npm_config_cache", cache("npm"), "a cached answer would need no connection"),
         set("npm_config_update_notifier", "false", "no connection that nobody asked for"),
         set("GIT_CONFIG_NOSYSTEM", "1", "no gitconfig of the system"),
@@ -106,6 +106,7 @@ pub(super) fn files(context: &Context<'_>) -> Vec<ConfigFile> {
     let file = |name: &str, content: String| ConfigFile { path: context.file(name), content };
     vec![
         file(EMPTY, String::new()),
+        file(NPM_GLOBAL, String::new()),
         file("curl/.curlrc", String::new()),
         // hsts: wget would keep a file in the home directory, and one leg would change the next
         file(WGETRC, format!("ca_certificate = {bundle}\nhsts = off\n{}", wget_proxy.unwrap_or_default())),
@@ -141,6 +142,8 @@ fn joined(before: &str, path: &Path) -> OsString {
 }
 
 const EMPTY: &str = "empty";
+/// Another empty file: npm ends with an error if both its files are the same.
+const NPM_GLOBAL: &str = "npmrc-global";
 const WGETRC: &str = "wgetrc";
 const APT: &str = "apt.conf";
 

@@ -1,0 +1,486 @@
+//! Real clients in the surroundings that the lab prepares for them: each installed program accepts a root that its leg
+//! states and refuses one that it does not state. What counts is what the server could decrypt, never an exit code.
+//!
+//! A program that is not installed is skipped, and the skip is printed. Everything happens on loopback.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use mitmlab::client::trust::spki_pin;
+use mitmlab::client::{Feed, Kind, Outcome, PlainChild, Surroundings, TrustStore, Vars, fill, find, preset_for, watch};
+use mitmlab::scenario::Trust;
+use rcgen::{BasicConstraints, CertificateParams, DnType, DnValue, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// A root, and the key to sign with.
+struct Root {
+    certificate: CertificateDer<'static>,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Root {
+    fn new(name: &str) -> Self {
+        let mut params = ca(name);
+        params.distinguished_name.push(DnType::CountryName, DnValue::PrintableString("KZ".try_into().unwrap()));
+        let key = KeyPair::generate().unwrap();
+        Self { certificate: params.self_signed(&key).unwrap().der().clone(), issuer: Issuer::new(params, key) }
+    }
+
+    /// A leaf for the test's names, and the intermediate that signed it.
+    fn chain(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        let key = KeyPair::generate().unwrap();
+        let params = ca("Test Intermediate");
+        let intermediate = params.signed_by(&key, &self.issuer).unwrap();
+        let issuer = Issuer::new(params, key);
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(["localhost".into(), HOST.into(), "127.0.0.1".into()]).unwrap();
+        dates(&mut params);
+        params.use_authority_key_identifier_extension = true;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+        let leaf = params.signed_by(&key, &issuer).unwrap();
+        (vec![leaf.der().clone(), intermediate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+    }
+}
+
+fn ca(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    dates(&mut params);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.use_authority_key_identifier_extension = true;
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params
+}
+
+fn dates(params: &mut CertificateParams) {
+    let now = time::OffsetDateTime::now_utc();
+    (params.not_before, params.not_after) = (now - time::Duration::days(1), now + time::Duration::days(90));
+    params.serial_number = Some(u64::from_be_bytes(std::array::from_fn(|n| (now.nanosecond() >> (n % 4)) as u8 & 0x7f)).into());
+}
+
+/// A server whose chain ends in the authority's root, and what it could decrypt.
+struct Server {
+    port: u16,
+    application_bytes: Arc<AtomicU64>,
+    connections: Arc<AtomicU64>,
+    pin: String,
+}
+
+impl Server {
+    async fn start(authority: &Root) -> Self {
+        let (chain, key) = authority.chain();
+        let pin = spki_pin(&chain[0]).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap();
+        config.send_tls13_tickets = 0;
+        config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let application_bytes = Arc::new(AtomicU64::new(0));
+        let count = application_bytes.clone();
+        let connections = Arc::new(AtomicU64::new(0));
+        let arrived = connections.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                arrived.fetch_add(1, Ordering::SeqCst);
+                let (acceptor, count) = (acceptor.clone(), count.clone());
+                tokio::spawn(async move {
+                    let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                    let mut request = vec![0; 16 * 1024];
+                    let Ok(read @ 1..) = stream.read(&mut request).await else { return };
+                    count.fetch_add(read as u64, Ordering::SeqCst);
+                    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nhello\n";
+                    let _ = stream.write_all(answer.as_bytes()).await;
+                    let _ = stream.shutdown().await;
+                    let _ = tokio::time::timeout(Duration::from_secs(1), stream.read(&mut request)).await;
+                });
+            }
+        });
+        Self { port, application_bytes, connections, pin }
+    }
+
+    fn accepted(&self) -> bool {
+        self.application_bytes.swap(0, Ordering::SeqCst) > 0
+    }
+
+    /// A client that never dialled has refused nothing.
+    fn contacted(&self) -> bool {
+        self.connections.swap(0, Ordering::SeqCst) > 0
+    }
+}
+
+/// A proxy that takes CONNECT for any name to one port here.
+async fn proxy(to: u16) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let list = asked.clone();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let list = list.clone();
+            tokio::spawn(async move {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") && head.len() < 8192 {
+                    let Ok(byte) = stream.read_u8().await else { return };
+                    head.push(byte);
+                }
+                list.lock().unwrap().push(String::from_utf8_lossy(&head).lines().next().unwrap_or_default().to_owned());
+                if !head.starts_with(b"CONNECT") {
+                    return;
+                }
+                let Ok(mut upstream) = TcpStream::connect(("127.0.0.1", to)).await else { return };
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
+                let _ = tokio::io::copy_bidirectional(&mut stream, &mut upstream).await;
+            });
+        }
+    });
+    (address, asked)
+}
+
+/// One client: what it is called here, its command line, its input.
+struct Client {
+    name: &'static str,
+    argv: Vec<String>,
+    feed: Feed,
+}
+
+fn clients() -> Vec<Client> {
+    let client = |name, line: &str| Client { name, argv: line.split(' ').map(str::to_owned).collect(), feed: Feed::Nothing };
+    let request = || Feed::Bytes(b"GET / HTTP/1.0\r\n\r\n".to_vec());
+    let mut all = vec![
+        client("curl", "curl -sS --max-time 10 {url}"),
+        client("wget", "wget -q -O- --tries=1 --timeout=10 {url}"),
+        client("python urllib", "/usr/bin/python3 {lab}/clients/get.py {url}"),
+        client("python requests", "/usr/bin/python3 {lab}/clients/get_requests.py {url}"),
+        client("python httpx", "/usr/bin/python3 {lab}/clients/get_httpx.py {url}"),
+        client("python aiohttp", "/usr/bin/python3 {lab}/clients/get_aiohttp.py {url}"),
+        client("node https", "node {lab}/clients/get.mjs {url}"),
+        client("node fetch", "node {lab}/clients/fetch.mjs {url}"),
+        client("java HttpsURLConnection", "java {lab}/clients/java/Get.java {url}"),
+        client("java HttpClient", "java {lab}/clients/java/GetHttpClient.java {url}"),
+        client("git", "git ls-remote {url}repo.git"),
+        client("go", "go run {lab}/clients/go/get.go {url}"),
+        client("ruby", "ruby {lab}/clients/get.rb {url}"),
+        client("perl LWP", "perl {lab}/clients/get.pl {url}"),
+        client("php streams", "php {lab}/clients/get.php {url}"),
+        client("php curl", "php {lab}/clients/get_curl.php {url}"),
+        client("aria2", "aria2c -q --allow-overwrite=true --max-tries=1 -d {ca}.d -o out {url}"),
+        client("lynx", "lynx -source {url}"),
+        client("pip", "/usr/bin/python3 -m pip download --retries 0 --no-deps -d {ca}.d -i {url} nothing"),
+        client("npm", "npm ping --registry={url} --fetch-retries=0"),
+    ];
+    all.push(Client {
+        feed: request(),
+        ..client(
+            "openssl s_client",
+            "openssl s_client -quiet -verify_return_error -verify_hostname {host} -connect {host}:{port}",
+        )
+    });
+    all.push(Client { feed: request(), ..client("gnutls-cli", "gnutls-cli --logfile=/dev/null -p {port} {host}") });
+    all
+}
+
+fn lab() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("lab")
+}
+
+/// True if the program and what it needs is installed.
+async fn is_there(client: &Client) -> bool {
+    let module = ["requests", "httpx", "aiohttp", "pip"].into_iter().find(|m| client.name.ends_with(m));
+    let check = match (client.name, module) {
+        ("perl LWP", _) => Some(vec!["perl", "-MLWP::Protocol::https", "-e", "1"]),
+        ("php curl", _) => Some(vec!["php", "-r", "exit(extension_loaded('curl') ? 0 : 1);"]),
+        (_, Some(module)) => Some(vec!["/usr/bin/python3", "-c", module]),
+        _ => None,
+    };
+    let Ok(_) = find(&client.argv[0], None) else { return false };
+    let Some(mut check) = check else { return true };
+    let import = format!("import {}", check.last().unwrap());
+    if check[1] == "-c" {
+        check[2] = &import;
+    }
+    let mut command = tokio::process::Command::new(check[0]);
+    command.args(&check[1..]);
+    watch(PlainChild::start(command, Feed::Nothing).unwrap(), LIMIT).await.exit == Some(0)
+}
+
+async fn run(client: &Client, kind: &Kind, trust: Trust, store: &TrustStore, host: &str, port: u16) -> Outcome {
+    let own: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+    let around = Surroundings::prepare(kind, trust, store, preset_for(&client.argv), &own);
+    around.write_files().unwrap();
+    let vars = Vars {
+        url: Some(format!("https://{host}:{port}/")),
+        host: Some(host.to_owned()),
+        ca: Some(store.bundle.clone()),
+        lab: Some(lab()),
+        ..Vars::default()
+    };
+    let argv: Vec<String> = client.argv.iter().map(|a| a.replace("{port}", &port.to_string())).collect();
+    let argv = around.complete(&fill(&argv, &vars).unwrap());
+    let program = find(&argv[0], around.variable("PATH")).unwrap();
+    let child = PlainChild::start(around.command(&program, &argv[1..]), client.feed.clone()).unwrap();
+    watch(child, LIMIT).await
+}
+
+/// Both stores of a test: the authority's root installed, and not.
+struct Stores {
+    _dir: tempfile::TempDir,
+    with: TrustStore,
+    without: TrustStore,
+    none: TrustStore,
+    authority: Root,
+}
+
+impl Stores {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (web, authority) = (Root::new("Test Web Root"), Root::new("Qaznet-style  Test Root"));
+        let write = |name: &str, trust| {
+            let roots = [web.certificate.clone()];
+            TrustStore::for_trust(&dir.path().join(name), trust, &roots, Some(&authority.certificate)).unwrap()
+        };
+        let (with, without, none) =
+            (write("with", Trust::WebAuthority), write("without", Trust::Web), write("none", Trust::None));
+        Self { with, without, none, authority, _dir: dir }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_installed_client_trusts_what_its_leg_states_and_nothing_else() {
+    let stores = Stores::new();
+    let server = Server::start(&stores.authority).await;
+    let mut wrong = Vec::new();
+    let mut ran = 0;
+    for client in clients() {
+        if !is_there(&client).await {
+            println!("skipped: {} (not installed)", client.name);
+            continue;
+        }
+        ran += 1;
+        let mut seen = Vec::new();
+        for (trust, store) in [(Trust::WebAuthority, &stores.with), (Trust::Web, &stores.without), (Trust::None, &stores.none)] {
+            let outcome = run(&client, &Kind::Direct, trust, store, "localhost", server.port).await;
+            let (accepted, contacted) = (server.accepted(), server.contacted());
+            seen.push(format!(
+                "{}: {} (exit {:?}, {} ms)",
+                trust,
+                if accepted { "accepted" } else { "refused" },
+                outcome.exit,
+                outcome.ms
+            ));
+            if accepted != trust.has_authority() || !contacted || outcome.timed_out {
+                wrong.push(format!("{} with {trust}: contacted={contacted} accepted={accepted} {outcome:?}", client.name));
+            }
+        }
+        println!("{:24} {}", client.name, seen.join(" | "));
+    }
+    assert!(ran > 0, "no client is installed");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_proxy_reaches_the_clients_that_the_table_says_it_reaches() {
+    let stores = Stores::new();
+    let server = Server::start(&stores.authority).await;
+    let (address, asked) = proxy(server.port).await;
+    let kind = Kind::Proxy { address };
+    let mut wrong = Vec::new();
+    for client in clients() {
+        if !is_there(&client).await {
+            continue;
+        }
+        let preset = preset_for(&client.argv);
+        let by_argument = client.name == "python aiohttp" || client.name == "php streams"; // a library's own way, not the runtime's
+        let expected = preset.passes_proxy_by(None).is_none() && !by_argument;
+        let outcome = run(&client, &kind, Trust::WebAuthority, &stores.with, HOST, 443).await;
+        let lines = std::mem::take(&mut *asked.lock().unwrap());
+        let seen = lines.iter().any(|l| l.starts_with(&format!("CONNECT {HOST}:443 ")));
+        println!(
+            "{:24} through the proxy: {seen}, accepted: {} (exit {:?}) {lines:?}",
+            client.name,
+            server.accepted(),
+            outcome.exit
+        );
+        if seen != expected {
+            wrong.push(format!("{}: expected {expected} {lines:?} {outcome:?}", client.name));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn openssl_agrees_with_every_hashed_name() {
+    let stores = Stores::new();
+    let Ok(openssl) = find("openssl", None) else { return };
+    let mut checked = 0;
+    let system: Vec<PathBuf> = std::fs::read_dir("/etc/ssl/certs").into_iter().flatten().flatten().map(|e| e.path()).collect();
+    // the machine's own directory is a table of some 140 real names and the hashes that OpenSSL gave them
+    for path in system.iter().filter(|p| p.extension().is_some_and(|e| e == "0")) {
+        let Ok(der) = <CertificateDer<'_> as rustls_pki_types::pem::PemObject>::from_pem_file(path) else { continue };
+        let (_, parsed) = x509_parser::parse_x509_certificate(&der).unwrap();
+        let hash = mitmlab::client::trust::name::subject_hash(parsed.subject());
+        assert_eq!(format!("{hash:08x}"), path.file_stem().unwrap().to_string_lossy(), "{}", parsed.subject());
+        checked += 1;
+    }
+    for store in [&stores.with, &stores.without, &stores.none] {
+        for entry in
+            std::fs::read_dir(&store.hashed).unwrap().flatten().filter(|e| e.path().extension().is_some_and(|x| x == "0"))
+        {
+            let mut command = tokio::process::Command::new(&openssl);
+            command.args(["x509", "-noout", "-hash", "-in"]).arg(entry.path());
+            let outcome = watch(PlainChild::start(command, Feed::Nothing).unwrap(), LIMIT).await;
+            assert_eq!(outcome.stdout_head.trim(), entry.path().file_stem().unwrap().to_string_lossy());
+            checked += 1;
+        }
+    }
+    println!("{checked} names agree");
+    assert!(checked >= 4);
+}
+
+#[tokio::test]
+async fn keytool_reads_both_java_stores() {
+    let stores = Stores::new();
+    let Ok(keytool) = find("keytool", None) else { return };
+    for file in [&stores.with.pkcs12, &stores.with.jks] {
+        let mut command = tokio::process::Command::new(&keytool);
+        command.args(["-list", "-storepass", "changeit", "-keystore"]).arg(file);
+        let outcome = watch(PlainChild::start(command, Feed::Nothing).unwrap(), LIMIT).await;
+        let entries = outcome.stdout_head.matches("trustedCertEntry").count();
+        assert_eq!((outcome.exit, entries), (Some(0), 2), "{}: {outcome:?}", file.display());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pinned_programs_finish_the_handshake_and_send_nothing_to_another_key() {
+    let stores = Stores::new();
+    let server = Server::start(&stores.authority).await;
+    let other = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let lines = [
+        ("/usr/bin/python3 {lab}/clients/pinned.py {url}", "{pin}"),
+        ("node {lab}/clients/pinned.mjs {url}", "{pin}"),
+        ("java {lab}/clients/java/Pinned.java {url}", "{pin}"),
+        ("go run {lab}/clients/go-pinned/pinned.go {url}", "{pin}"),
+        ("curl -sS {url} --pinnedpubkey", "sha256//{pin}"),
+    ];
+    for (line, last) in lines {
+        for (pin, expected) in [(server.pin.as_str(), true), (other, false)] {
+            let mut argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            argv.push(last.replace("{pin}", pin));
+            let client = Client { name: "pinned", argv, feed: Feed::Nothing };
+            if !is_there(&client).await {
+                continue;
+            }
+            let outcome = run(&client, &Kind::Direct, Trust::WebAuthority, &stores.with, "localhost", server.port).await;
+            println!("{line}: right pin {expected}, exit {:?}", outcome.exit);
+            assert_eq!(server.accepted(), expected, "{line}: {outcome:?}");
+            let code = if expected { 0 } else { 90 };
+            assert!(outcome.exit == Some(code) || line.starts_with("go") && outcome.exit == Some(1), "{line}: {outcome:?}");
+        }
+    }
+}
+
+/// In a mount namespace of its own, with nothing but the overlays: no variable names the store.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn overlays_alone_reach_every_program_on_the_systems_store() {
+    let stores = Stores::new();
+    let server = Server::start(&stores.authority).await;
+    let own: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+    let ground = mitmlab::client::Ground::look(&own);
+    if !can_mount().await {
+        println!("skipped: no user namespace here");
+        return;
+    }
+    let mut wrong = Vec::new();
+    for client in clients() {
+        let preset = preset_for(&client.argv);
+        let java = preset.name() == "java";
+        // node carries its own roots
+        if !is_there(&client).await || ["npm", "node https", "node fetch"].contains(&client.name) {
+            continue;
+        }
+        for (trust, store) in [(Trust::WebAuthority, &stores.with), (Trust::Web, &stores.without)] {
+            let kind = Kind::Sealed(ground.clone());
+            let around = Surroundings::prepare(&kind, trust, store, preset, &own);
+            assert!(!java || around.variable("JAVA_TOOL_OPTIONS").is_none());
+            let bare: Vec<_> = around.env.iter().filter(|(n, _)| !around.set.iter().any(|s| s.name == *n)).cloned().collect();
+            let vars = Vars {
+                url: Some(format!("https://localhost:{}/", server.port)),
+                host: Some("localhost".to_owned()),
+                ca: Some(store.bundle.clone()),
+                lab: Some(lab()),
+                ..Vars::default()
+            };
+            let argv: Vec<String> = client.argv.iter().map(|a| a.replace("{port}", &server.port.to_string())).collect();
+            let mut command = tokio::process::Command::new("unshare");
+            command.env_clear().envs(bare).args(["-rm", "/bin/sh", "-ec", MOUNT, "sh"]);
+            for overlay in &around.overlays {
+                command.arg(&overlay.source).arg(&overlay.target);
+            }
+            command.arg("--").args(fill(&argv, &vars).unwrap());
+            let outcome = watch(PlainChild::start(command, client.feed.clone()).unwrap(), LIMIT).await;
+            let (accepted, contacted) = (server.accepted(), server.contacted());
+            println!("{:24} {trust}: accepted {accepted} (exit {:?})", client.name, outcome.exit);
+            if accepted != trust.has_authority() || !contacted {
+                wrong.push(format!("{} with {trust}: contacted={contacted} accepted={accepted} {outcome:?}", client.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[cfg(target_os = "linux")]
+async fn can_mount() -> bool {
+    let mut command = tokio::process::Command::new("unshare");
+    command.args(["-rm", "mount", "-t", "tmpfs", "none", "/mnt"]);
+    match PlainChild::start(command, Feed::Nothing) {
+        Ok(child) => watch(child, LIMIT).await.exit == Some(0),
+        Err(_) => false,
+    }
+}
+
+/// Chromium reads no bundle: a new home with an NSS database.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn chromium_trusts_its_home() {
+    let mut stores = Stores::new();
+    let server = Server::start(&stores.authority).await;
+    let client = |port| Client {
+        name: "chromium",
+        argv: ["chromium", "--headless", "--disable-gpu", "--dump-dom", &format!("https://localhost:{port}/")]
+            .map(str::to_owned)
+            .to_vec(),
+        feed: Feed::Nothing,
+    };
+    let client = client(server.port);
+    if find("chromium", None).is_err() || !stores.with.write_nss().await.unwrap() || !stores.without.write_nss().await.unwrap() {
+        println!("skipped: chromium or certutil is not installed");
+        return;
+    }
+    for (trust, store) in [(Trust::WebAuthority, &stores.with), (Trust::Web, &stores.without)] {
+        let outcome = run(&client, &Kind::Direct, trust, store, "localhost", server.port).await;
+        let (accepted, contacted) = (server.accepted(), server.contacted());
+        println!("chromium {trust}: accepted {accepted} (exit {:?}, {} ms)", outcome.exit, outcome.ms);
+        assert_eq!((accepted, contacted), (trust.has_authority(), true), "{outcome:?}");
+    }
+}
+
+/// Pairs of source and target up to `--`, then the client.
+const MOUNT: &str = r#"while [ "$1" != -- ]; do mount --bind "$1" "$2"; shift 2; done; shift; exec "$@""#;
+
+const HOST: &str = "bank.lab.test";
+const LIMIT: Duration = Duration::from_secs(60);
