@@ -144,7 +144,7 @@ impl Lab {
         let forgiving = {
             let (recorder, middlebox) = (recorder.clone(), Arc::clone(&middlebox));
             move |client: std::net::SocketAddr| {
-                let leg = recorder.find_leg(client);
+                let leg = recorder.leg_from(client);
                 leg.is_some() && !middlebox.standings().of(leg).interference
             }
         };

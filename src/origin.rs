@@ -46,6 +46,11 @@ pub use exec::{ExecError, ExecFiles};
 /// [`Serve::Loopback`](crate::scenario::Serve::Loopback). In the sealed network the lab knows from which namespace.
 pub type Dial = Arc<dyn Fn(SocketAddr) -> Pin<Box<dyn Future<Output = std::io::Result<TcpStream>> + Send>> + Send + Sync>;
 
+/// A way to reach servers on the loopback of this process's own namespace, and nothing else.
+pub fn loopback_dial() -> Dial {
+    Arc::new(|address| Box::pin(relay::dial_loopback(address)))
+}
+
 /// All that the servers share. Set up once, then handed to every [`serve`].
 #[derive(Clone)]
 pub struct Origins {
@@ -55,6 +60,7 @@ pub struct Origins {
     place: Option<Place>,
     shelf: Option<PathBuf>,
     vantage: Arc<dyn Fn(IpAddr) -> Vantage + Send + Sync>,
+    forgiven: Arc<dyn Fn(SocketAddr) -> bool + Send + Sync>,
     dial: Dial,
     programs: Arc<std::collections::HashMap<SocketAddr, SocketAddr>>,
     patience: Patience,
@@ -79,7 +85,8 @@ impl Origins {
             place: None,
             shelf: None,
             vantage: Arc::new(|_| Vantage::Inside),
-            dial: Arc::new(|address| Box::pin(relay::dial_loopback(address))),
+            forgiven: Arc::new(|_| false),
+            dial: loopback_dial(),
             programs: Arc::default(),
             patience: Patience { hello: Duration::from_secs(10), idle: Duration::from_secs(60) },
         }
@@ -103,6 +110,13 @@ impl Origins {
     #[must_use]
     pub fn with_vantage(mut self, vantage: impl Fn(IpAddr) -> Vantage + Send + Sync + 'static) -> Self {
         self.vantage = Arc::new(vantage);
+        self
+    }
+
+    /// Whose connections are shown a good certificate even where a site's is bad: control legs, whose client must be able to succeed.
+    #[must_use]
+    pub fn with_forgiveness(mut self, forgiven: impl Fn(SocketAddr) -> bool + Send + Sync + 'static) -> Self {
+        self.forgiven = Arc::new(forgiven);
         self
     }
 

@@ -43,20 +43,20 @@ async fn converse(visit: &Visit, stream: TcpStream, beginning: Beginning, name: 
             let ended = tls::classify(&error);
             // What we refuse ourselves, we refuse before our flight is out; rustls asks for the chain earlier than that.
             if asked.load(Ordering::Relaxed) && !matches!(ended, Ended::Refused { .. }) {
-                visit.witness.presented(&issued);
+                visit.witness.presented(issued.described());
             }
             failed(visit, &ended, raw).await;
             return Ok(());
         }
         Err(_) => {
             if asked.load(Ordering::Relaxed) {
-                visit.witness.presented(&issued);
+                visit.witness.presented(issued.described());
             }
             visit.witness.ended(&Ended::Deadline);
             return Ok(());
         }
     };
-    visit.witness.presented(&issued);
+    visit.witness.presented(issued.described());
     let us = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
     let handshake = tls::handshake(stream.get_ref().1, us);
     visit.witness.handshake(handshake.clone());

@@ -100,6 +100,13 @@ impl Recorder {
         self.state().legs.get(&client).copied()
     }
 
+    /// The leg of a client address: of its open connection if there is one, else of everything from that host.
+    pub fn leg_from(&self, client: SocketAddr) -> Option<LegId> {
+        let state = self.state();
+        let known = state.connections.iter().rev().find(|c| c.client == client && !c.ended).and_then(|c| c.leg);
+        known.or_else(|| state.legs.get(&client.ip()).copied())
+    }
+
     /// Opens a connection, or gives the number it already has. `by` is who sees it now.
     pub fn open(&self, key: FlowKey, transport: Transport, vantage: Vantage, by: Observer) -> (ConnectionId, Half) {
         let mut state = self.state(); // held over both steps: two who see the same first packet must not open it twice

@@ -243,6 +243,16 @@ fn link_names(number: usize, the_box: usize) -> [&'static str; 2] {
     [if number == the_box { BOX_OUT } else { "up" }, if number + 1 == the_box { BOX_IN } else { "down" }]
 }
 
+/// True if an interface of the box's namespace is one of this network's: its other end is in the box or in a namespace of ours.
+pub fn is_own_link(name: &str) -> bool {
+    [BOX_IN, BOX_OUT].contains(&name) || wire_links_names().contains(&name)
+}
+
+fn wire_links_names() -> [&'static str; 4] {
+    let links = wire_links();
+    [links.d0.name, links.d1.name, links.h0.name, links.h1.name]
+}
+
 /// The box's link towards the inside.
 pub(super) const BOX_IN: &str = "i0";
 /// The box's link towards the outside.
