@@ -51,13 +51,21 @@ pub(super) fn run(mut tell: impl FnMut(&ProbeResult) -> io::Result<()>) -> io::R
         let stop = result.is_err() && matches!(probe.kind, Kind::UserNamespace | Kind::Namespace | Kind::Privilege);
         tell(&match result {
             Ok(()) => (index, true, probe.purpose.to_owned(), None),
-            Err(error) => (index, false, error.to_string(), errno(&error)),
+            Err(error) => (index, false, without_advice(&error.to_string()).to_owned(), errno(&error)),
         })?;
         if stop {
             break;
         }
     }
     Ok(())
+}
+
+/// The doctor gives its own advice.
+fn without_advice(text: &str) -> &str {
+    match text.rsplit_once(" (") {
+        Some((head, advice)) if !advice.starts_with("os error") => head,
+        _ => text,
+    }
 }
 
 fn errno(error: &SealedError) -> Option<i32> {

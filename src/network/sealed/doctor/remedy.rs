@@ -46,9 +46,8 @@ pub(super) fn of(kind: Kind, errno: Option<i32>, host: &Host) -> Option<String> 
         Kind::UserNamespace | Kind::Namespace | Kind::Privilege => {
             "this is not a kernel with namespaces: use `--network proxy`".to_owned()
         }
-        Kind::Parameter => "/proc/sys is read-only, as in containers: docker `--security-opt systempaths=unconfined`, \
-                            podman `--security-opt unmask=ALL`"
-            .to_owned(),
+        Kind::Parameter | Kind::Ipv6 if refused || errno == Some(libc::EROFS) => READ_ONLY.to_owned(),
+        Kind::Parameter => "the kernel is too old for the lab, or built without this parameter: use another kernel".to_owned(),
         Kind::Veth => "load the kernel module as root: `modprobe veth`".to_owned(),
         Kind::Rule => "needs Linux 4.17 with CONFIG_IP_MULTIPLE_TABLES: use another kernel, or `--network proxy`".to_owned(),
         Kind::Ipv6 => "set `ipv6 = false` in the scenario, or boot without `ipv6.disable=1`".to_owned(),
@@ -86,6 +85,9 @@ fn permission(kind: Kind, host: &Host) -> String {
     }
     "a security module or a chroot forbids it: allow user namespaces for this program, or use `--network proxy`".to_owned()
 }
+
+const READ_ONLY: &str = "/proc/sys is read-only, as in containers: docker `--security-opt systempaths=unconfined`, \
+                         podman `--security-opt unmask=ALL`";
 
 #[cfg(test)]
 mod tests {
