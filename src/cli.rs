@@ -1,10 +1,18 @@
 //! The command line: one file per subcommand, this one holds the words.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod doctor;
+mod exec;
+mod manual;
+mod network;
+mod own;
+mod run;
+mod scenario;
+
+use crate::error::Error;
 use crate::scenario::{Trust, Vantage};
 
 /// Put a small Internet, an interception box and an unmodified client on one machine, and see with evidence what happens.
@@ -17,6 +25,25 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// Does it; the exit code. Called while the process has one thread: the sealed network is entered in here.
+    ///
+    /// # Errors
+    /// See [`Error`]; each kind has its own exit code.
+    pub fn run(self) -> Result<u8, Error> {
+        match self.command {
+            Command::Run(run) => run::run(&run),
+            Command::Exec(exec) => exec::exec(exec),
+            Command::Scenario(command) => scenario::scenario(command),
+            Command::Doctor { json } => doctor::doctor(json),
+            Command::Client(options) => own::client(&options),
+            Command::Probe(options) => own::probe(&options),
+            Command::Completions { shell } => manual::completions(shell),
+            Command::Man => manual::man(),
+        }
+    }
 }
 
 /// What to do.
@@ -36,9 +63,9 @@ pub enum Command {
         json: bool,
     },
     /// The lab's own small HTTPS client
-    Client(crate::probe::ClientArgs),
+    Client(crate::probe::client::Options),
     /// The reference detector: was this connection intercepted?
-    Probe(crate::probe::ProbeArgs),
+    Probe(crate::probe::detector::Options),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -80,7 +107,7 @@ pub struct Run {
     pub strict: bool,
     /// Your own client in place of the scenario's; `{url}` is filled in
     #[arg(last = true, value_name = "CLIENT")]
-    pub client: Vec<OsString>,
+    pub client: Vec<String>,
 }
 
 /// `mitmlab exec`
@@ -108,7 +135,7 @@ pub struct Exec {
     pub record: Option<PathBuf>,
     /// The command
     #[arg(last = true, required = true, value_name = "CMD")]
-    pub command: Vec<OsString>,
+    pub command: Vec<String>,
 }
 
 /// `mitmlab scenario`

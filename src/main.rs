@@ -1,3 +1,17 @@
-//! The command.
+//! The command: parses its arguments and hands over to [`mitmlab::cli`] while it is still single-threaded.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use mitmlab::cli::Cli;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.run() {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            anstream::eprintln!("mitmlab: {error}");
+            error.into()
+        }
+    }
+}

@@ -13,6 +13,7 @@
 //!
 //! Every phase has a deadline, every read a cap; garbage and silence end in the record, never in a panic.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -25,7 +26,7 @@ use tokio::task::JoinHandle;
 use crate::network::listen::Listener;
 use crate::pki::PublicPki;
 use crate::record::Recorder;
-use crate::scenario::{Place, Vantage, World};
+use crate::scenario::{Cert, Place, Site, Vantage, World};
 
 mod accept;
 mod answer;
@@ -139,6 +140,17 @@ impl Origins {
     pub fn with_patience(mut self, hello: Duration, idle: Duration) -> Self {
         self.patience = Patience { hello, idle };
         self
+    }
+}
+
+impl Origins {
+    /// The site as this client is shown it: without its fault, if the client is forgiven.
+    fn shown_to<'a>(&self, client: SocketAddr, site: &'a Site) -> Cow<'a, Site> {
+        let sound = matches!(site.cert, Cert::Good | Cert::GoodRsa | Cert::ExtendedValidation | Cert::Files { .. });
+        if sound || !(self.forgiven)(client) {
+            return Cow::Borrowed(site);
+        }
+        Cow::Owned(Site { cert: Cert::Good, ..site.clone() })
     }
 }
 

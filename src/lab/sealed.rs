@@ -222,7 +222,7 @@ struct AnyUdp(AsyncFd<std::net::UdpSocket>);
 impl AddressedUdp for AnyUdp {
     async fn receive(&self, buffer: &mut [u8]) -> io::Result<resolver::Datagram> {
         let got = self.0.async_io(tokio::io::Interest::READABLE, |socket| sealed::receive(socket, buffer)).await?;
-        Ok(resolver::Datagram { length: got.length, client: got.from, asked: SocketAddr::new(got.to, DNS) })
+        Ok(resolver::Datagram { length: got.length, client: got.peer, asked: SocketAddr::new(got.local, DNS) })
     }
 
     async fn send(&self, bytes: &[u8], from: SocketAddr, to: SocketAddr) -> io::Result<()> {

@@ -31,7 +31,8 @@ pub(super) async fn serve(visit: &Visit, stream: TcpStream, beginning: Beginning
 async fn converse(visit: &Visit, stream: TcpStream, beginning: Beginning, name: Option<&str>) -> Result<(), String> {
     let Ok(selected) = visit.origins.select(visit.destination, name) else { return Ok(()) };
     let Serve::Https { alpn, .. } = &selected.service.serve else { return Ok(()) };
-    let issued = issued(&visit.origins.pki, selected.site).await?;
+    let site = visit.origins.shown_to(visit.client, selected.site);
+    let issued = issued(&visit.origins.pki, &site).await?;
     let asked = Arc::new(AtomicBool::new(false));
     let config = config(&visit.origins.pki, &issued, alpn, &asked).map_err(|e| e.to_string())?;
     let Beginning { bytes, first, since } = beginning;

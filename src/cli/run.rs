@@ -1,0 +1,180 @@
+//! `mitmlab run`: scenarios in, reports out.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::network::{Chosen, interrupted, runtime};
+use super::scenario::load;
+use super::{Format, Run};
+use crate::error::{AS_EXPECTED, Error};
+use crate::lab::{Filter, Lab, Progress, Replacement};
+use crate::record::RecordFolder;
+use crate::scenario::Plan;
+use crate::verdict::report::text::Look;
+use crate::verdict::report::{json, junit, markdown, tap, text};
+use crate::verdict::run::exit_code;
+use crate::verdict::{CheckResult, Outcome, RunReport};
+
+/// Runs the scenarios; the worst exit code.
+pub(super) fn run(run: &Run) -> Result<u8, Error> {
+    let plans = run.scenarios.iter().map(|name| load(name)).collect::<Result<Vec<_>, _>>()?;
+    let mut reports = Vec::new();
+    match <[Plan; 1]>::try_from(plans) {
+        Ok([plan]) => reports.push(one(run, plan)?),
+        Err(plans) => {
+            for (name, plan) in run.scenarios.iter().zip(plans) {
+                reports.push(in_a_process_of_its_own(run, name, &plan)?);
+            }
+        }
+    }
+    let code = reports.iter().map(exit_code).max_by_key(|code| severity(*code)).unwrap_or(AS_EXPECTED);
+    print(run.format, &reports)?;
+    if let Some(file) = &run.junit {
+        write(file, &reports.iter().map(junit_of).collect::<Result<Vec<_>, _>>()?.join("\n"))?;
+    }
+    if let Some(file) = &run.tap {
+        write(file, &reports.iter().map(tap::tap).collect::<String>())?;
+    }
+    Ok(code)
+}
+
+/// A difference outranks a machine that cannot, and that outranks success.
+fn severity(code: u8) -> usize {
+    [0, 3, 1, 2, 4].iter().position(|known| *known == code).unwrap_or(5)
+}
+
+fn one(run: &Run, plan: Plan) -> Result<RunReport, Error> {
+    let chosen = Chosen::choose(run.network.network)?;
+    let runtime = runtime()?;
+    let report = runtime.block_on(async {
+        tokio::select! {
+            report = in_a_lab(run, plan, &chosen) => report,
+            () = interrupted() => Err(Error::Machine("interrupted; every client was ended, and what was recorded is kept".to_owned())),
+        }
+    });
+    runtime.shutdown_timeout(LAST_TASKS);
+    report
+}
+
+async fn in_a_lab(run: &Run, plan: Plan, chosen: &Chosen) -> Result<RunReport, Error> {
+    let lab = Lab::start(plan, chosen.on()).await?;
+    let folder = run.record.as_deref().map(|dir| record_into(&lab, dir)).transpose()?;
+    let filter = Filter {
+        name: run.check.clone(),
+        replacement: (!run.client.is_empty()).then(|| Replacement { argv: run.client.clone() }),
+        jobs: run.jobs,
+        strict: run.strict || std::env::var_os("CI").is_some_and(|value| value == "true"),
+    };
+    let progress: Arc<dyn Progress> = if std::io::stderr().is_terminal() { Arc::new(Line::default()) } else { Arc::new(Silent) };
+    let mut report = lab.run(&filter, &chosen.why, progress).await?;
+    report.remarks.extend(folder.map(|folder| folder.finish()).unwrap_or_default());
+    Ok(report)
+}
+
+/// Keeps the record in a folder from now on.
+pub(super) fn record_into(lab: &Lab, dir: &Path) -> Result<RecordFolder, Error> {
+    let folder = RecordFolder::create(dir).map_err(|e| Error::Usage(format!("cannot record into `{}`: {e}", dir.display())))?;
+    lab.recorder().add_sink(folder.sink());
+    Ok(folder)
+}
+
+/// Several scenarios run one after the other, each in a process of its own: the sealed network is entered once in a process.
+fn in_a_process_of_its_own(run: &Run, name: &str, plan: &Plan) -> Result<RunReport, Error> {
+    let own = std::env::current_exe().map_err(|e| Error::machine("find this program", e))?;
+    let mut command = std::process::Command::new(own);
+    command.args(["run", name, "--format", "json", "--network", network_word(run)]);
+    command.args(["--jobs", &run.jobs.to_string()]);
+    if let Some(check) = &run.check {
+        command.args(["--check", check]);
+    }
+    if let Some(dir) = &run.record {
+        command.arg("--record").arg(dir.join(&plan.name));
+    }
+    if run.strict {
+        command.arg("--strict");
+    }
+    if !run.client.is_empty() {
+        command.arg("--").args(&run.client);
+    }
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().map_err(|e| Error::machine("run a scenario", e))?;
+    json::read(&output.stdout).map_err(|error| match output.status.code() {
+        Some(code) if code == i32::from(crate::error::USAGE) => Error::Usage(format!("scenario `{name}` did not run; its message is above")),
+        _ => Error::Machine(format!("scenario `{name}` did not run to its end ({}): {error}", output.status)),
+    })
+}
+
+fn network_word(run: &Run) -> &'static str {
+    match run.network.network {
+        super::NetworkChoice::Auto => "auto",
+        super::NetworkChoice::Sealed => "sealed",
+        super::NetworkChoice::Proxy => "proxy",
+    }
+}
+
+fn print(format: Format, reports: &[RunReport]) -> Result<(), Error> {
+    let out = anstream::stdout();
+    let look = Look { width: width(), colour: out.is_terminal() };
+    let mut out = out.lock();
+    for (at, report) in reports.iter().enumerate() {
+        let text = match format {
+            Format::Text => text::text(report, look),
+            Format::Json => json::json(report).map_err(|e| Error::Bug(e.to_string()))?,
+            Format::Junit => junit_of(report)?,
+            Format::Tap => tap::tap(report),
+            Format::Markdown => markdown::markdown(report),
+        };
+        let gap = if at > 0 && format == Format::Text { "\n" } else { "" };
+        let _ = writeln!(out, "{gap}{}", text.trim_end()); // whoever reads may stop reading
+    }
+    Ok(())
+}
+
+fn junit_of(report: &RunReport) -> Result<String, Error> {
+    junit::junit(report).map_err(|e| Error::Bug(e.to_string()))
+}
+
+fn write(file: &Path, text: &str) -> Result<(), Error> {
+    std::fs::write(file, text).map_err(|e| Error::Usage(format!("cannot write `{}`: {e}", file.display())))
+}
+
+#[cfg(unix)]
+fn width() -> usize {
+    rustix::termios::tcgetwinsize(std::io::stdout()).map_or(100, |size| usize::from(size.ws_col)).clamp(60, 160)
+}
+
+#[cfg(not(unix))]
+fn width() -> usize {
+    100
+}
+
+/// Nobody looks.
+struct Silent;
+
+impl Progress for Silent {
+    fn begins(&self, _: usize, _: usize, _: &str) {}
+    fn ended(&self, _: &CheckResult) {}
+}
+
+/// One line that is written over: how far the run is.
+#[derive(Default)]
+struct Line(Mutex<usize>);
+
+impl Progress for Line {
+    fn begins(&self, _: usize, of: usize, name: &str) {
+        let done = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        eprint!("\r\x1b[K[{}/{of}] {}", *done, name.chars().take(60).collect::<String>());
+    }
+
+    fn ended(&self, result: &CheckResult) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        eprint!("\r\x1b[K");
+        if matches!(result.outcome, Outcome::Failed(_)) {
+            eprintln!("failed: {}", result.name);
+        }
+    }
+}
+
+/// How long tasks that still run at the end may take to go.
+const LAST_TASKS: std::time::Duration = std::time::Duration::from_millis(500);
