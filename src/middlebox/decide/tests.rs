@@ -207,6 +207,8 @@ fn forwarding_always_has_a_reason() {
     assert_eq!(say(&anything, &http("a.test"), &context()), "forward cannot-act r");
     assert_eq!(say(&anything, &Seen::NoHello(NoHello::Silence), &context()), "forward no-hello -");
     assert_eq!(say(&anything, &Seen::Plain { protocol: Protocol::Smtp }, &context()), "intercept rule r");
+    let quic = Context { transport: Transport::Udp, ..context() };
+    assert_eq!(say(&anything, &hello("a.test"), &quic), "forward cannot-act r");
     let page = plan(vec![acting("r", Matcher::default(), Action::Page { file: "p".into(), status: 403 })]);
     assert_eq!(say(&page, &hello("a.test"), &context()), "forward cannot-act r");
     assert_eq!(say(&page, &http("a.test"), &context()), "page rule r");

@@ -4,7 +4,7 @@ use super::matching::{in_schedule, matches};
 use super::names::Lists;
 use super::{Context, Decision, Why, coin};
 use crate::middlebox::sniff::Seen;
-use crate::scenario::{Action, OriginTrust, Plan, Rule};
+use crate::scenario::{Action, OriginTrust, Plan, Rule, Transport};
 
 /// On what the box decides.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +65,7 @@ fn judge<'p>(
     occasion: Occasion<'_>,
     context: &Context,
 ) -> Option<Decision<'p>> {
-    let can = can(&rule.action, occasion);
+    let can = can(&rule.action, occasion, context.transport);
     let asks_too_early = rule.when.origin.is_some() && !matches!(occasion, Occasion::FirstBytes(_));
     if matches!(can, Can::Elsewhere) || asks_too_early || !matches(&rule.when, lists, occasion, context) {
         return None;
@@ -90,7 +90,7 @@ fn judge<'p>(
     })
 }
 
-fn can(action: &Action, occasion: Occasion<'_>) -> Can {
+fn can(action: &Action, occasion: Occasion<'_>, transport: Transport) -> Can {
     match occasion {
         Occasion::Syn => match action {
             Action::DropSyn | Action::Refuse | Action::Unreachable | Action::Forward => Can::Act,
@@ -101,14 +101,16 @@ fn can(action: &Action, occasion: Occasion<'_>) -> Can {
             Action::Dns(_) | Action::Drop { .. } | Action::Forward => Can::Act,
             _ => Can::Elsewhere,
         },
-        Occasion::FirstBytes(seen) => on_first_bytes(action, seen),
+        Occasion::FirstBytes(seen) => on_first_bytes(action, seen, transport),
     }
 }
 
-/// A forged certificate needs a hello, or a protocol that may still ask for TLS; a page needs a request.
-fn on_first_bytes(action: &Action, seen: &Seen) -> Can {
+/// A forged certificate needs a hello, or a protocol that may still ask for TLS; a page needs a request. QUIC is not taken
+/// over, and UDP has nothing that could be reset or closed.
+fn on_first_bytes(action: &Action, seen: &Seen, transport: Transport) -> Can {
     let possible = match action {
         Action::DropSyn | Action::Refuse | Action::Unreachable | Action::Dns(_) => return Can::Elsewhere,
+        Action::Intercept | Action::Alert { .. } | Action::Reset { .. } | Action::Close if transport == Transport::Udp => false,
         Action::Intercept => match seen {
             Seen::Hello(_) => true,
             Seen::Plain { protocol } => protocol.may_start_tls(),

@@ -31,7 +31,7 @@ async fn lab() -> (String, Heard) {
 }
 
 async fn serve(stream: TcpStream, origin: std::net::SocketAddr, tell: mpsc::UnboundedSender<Result<(Kind, String), ProxyError>>) {
-    let asked = match accept(stream, Instant::now() + Duration::from_secs(1)).await {
+    let asked = match accept(stream, Instant::now() + Duration::from_secs(3)).await {
         Ok(asked) => asked,
         Err(error) => return drop(tell.send(Err(error))),
     };
@@ -47,7 +47,7 @@ async fn serve(stream: TcpStream, origin: std::net::SocketAddr, tell: mpsc::Unbo
     }
 }
 
-/// Answers each request with its own bytes until one says `Connection: close`.
+/// Answers each request with its own bytes, until one says `Connection: close` or `Upgrade`.
 async fn echo(mut stream: TcpStream) -> Option<()> {
     let mut got = Vec::new();
     loop {
@@ -60,7 +60,8 @@ async fn echo(mut stream: TcpStream) -> Option<()> {
             }
         };
         let request: Vec<u8> = got.drain(..length).collect();
-        let closes = request.windows(17).any(|w| w == b"Connection: close");
+        let says = |field: &[u8]| request.windows(field.len()).any(|w| w == field);
+        let closes = says(b"Connection: close") || says(b"Connection: Upgrade");
         let field = if closes { "Connection: close\r\n" } else { "" };
         let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n{field}Content-Length: {length}\r\n\r\n");
         stream.write_all(&[head.as_bytes(), &request].concat()).await.ok()?;
@@ -107,7 +108,8 @@ async fn say(bytes: &[u8]) -> (String, Result<(Kind, String), ProxyError>) {
     let mut stream = TcpStream::connect(address).await.expect("the proxy");
     stream.write_all(bytes).await.expect("written");
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.expect("no reset");
+    let reading = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer));
+    reading.await.expect("an end in time").expect("no reset");
     drop(stream);
     (answer.escape_ascii().to_string(), next(&mut heard).await)
 }
