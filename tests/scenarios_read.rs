@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mitmlab::scenario::{self, CheckClient, Place, Plan, Transport, VerdictKind};
+use mitmlab::scenario::{self, Place, Plan, Transport, VerdictKind};
 use proptest::prelude::*;
 
 #[test]
@@ -36,7 +36,8 @@ fn every_shipped_file_is_in_the_binary() {
 
 #[test]
 fn every_scenario_begins_with_its_schema_and_has_a_twin() {
-    for (path, text) in scenario::embedded().iter().filter(|(path, _)| path.starts_with("scenarios/") && path.ends_with(".toml")) {
+    for (path, text) in scenario::embedded().iter().filter(|(path, _)| path.starts_with("scenarios/") && path.ends_with(".toml"))
+    {
         assert_eq!(text.lines().next(), Some("#:schema schema.json"), "{path}");
         assert!(text.contains("twin ="), "{path} has no negative twin");
     }
@@ -89,11 +90,18 @@ fn the_campaign_of_2019_has_its_dates() {
 
 #[test]
 fn what_is_left_out_has_its_default_and_what_stands_for_an_address_is_filled_in() {
-    let plan = load("untrusted-origin-is-not-forged");
-    let CheckClient::Command(argv) = &plan.checks[0].client else { panic!("a client") };
-    assert_eq!(argv.last().map(String::as_str), Some("198.51.100.104:443"));
+    let text = "title = \"a\"\n[world]\ninclude = \"web-2019\"\n[[check]]\nname = \"b\"\nclient = [\"curl\", \"--connect-to\", \
+                \"::{address:expired.badtls.test}:443\", \"{url}\"]\nurl = \"https://WWW.kernel.org./\"\nexpect = { exit = 60 }\n";
+    let plan = scenario::load_text("a.toml", text, PROFILES).unwrap_or_else(|told| panic!("{told}"));
+    let check = &plan.checks[0];
+    assert_eq!(check.client.argv()[2], "::198.51.100.101:443");
+    assert_eq!((plan.name.as_str(), &check.targets[..]), ("a", &["www.kernel.org".to_owned()][..]));
+    assert_eq!((plan.phases.len(), plan.phases[0].name.as_str(), plan.seed), (1, "always", 0));
+    assert_eq!((check.deadline.as_secs(), check.clock), (30, plan.clock));
     assert!(plan.world.sites.iter().all(|s| s.addresses.iter().all(std::net::IpAddr::is_ipv4)), "the network has no IPv6");
-    assert!(load("ipv6-is-intercepted-too").world.named("www.facebook.com").expect("a site").addresses.iter().any(|a| a.is_ipv6()));
+    assert!(
+        load("ipv6-is-intercepted-too").world.named("www.facebook.com").expect("a site").addresses.iter().any(|a| a.is_ipv6())
+    );
 }
 
 #[test]
@@ -103,7 +111,10 @@ fn a_matrix_is_one_check_for_each_combination() {
     assert!(plan.checks.iter().any(|c| c.name == "whoever trusts the root is read [curl]"));
     for check in &plan.checks {
         let twin = check.twin.as_ref().expect("a twin");
-        assert_eq!((&check.expect.verdict[..], &twin.expect.verdict[..]), (&[VerdictKind::Exposed][..], &[VerdictKind::Refused][..]));
+        assert_eq!(
+            (&check.expect.verdict[..], &twin.expect.verdict[..]),
+            (&[VerdictKind::Exposed][..], &[VerdictKind::Refused][..])
+        );
         assert_eq!(twin.targets, check.targets);
     }
 }
@@ -112,7 +123,10 @@ fn a_matrix_is_one_check_for_each_combination() {
 fn a_file_on_disk_wins_and_finds_what_is_beside_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file");
-    write("here.toml", "[[site]]\nnames = \"own.test\"\naddress = \"192.0.2.9\"\ncert = { chain = \"c.pem\", key = \"k.pem\" }\n");
+    write(
+        "here.toml",
+        "[[site]]\nnames = \"own.test\"\naddress = \"192.0.2.9\"\ncert = { chain = \"c.pem\", key = \"k.pem\" }\n",
+    );
     write("names.txt", "# mine\nown.test # the only one\n");
     let text = OWN.replace("web-2019", "here");
     write("own.toml", &text);
@@ -127,7 +141,8 @@ fn a_file_on_disk_wins_and_finds_what_is_beside_it() {
 #[test]
 fn every_mistake_is_told_with_its_place() {
     let folder = root().join("tests/data/broken");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder).expect("the folder is there").map(|e| e.expect("an entry").path()).collect();
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(&folder).expect("the folder is there").map(|e| e.expect("an entry").path()).collect();
     files.retain(|path| path.extension().is_some_and(|e| e == "toml"));
     files.sort();
     assert!(files.len() >= 15);

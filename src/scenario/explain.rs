@@ -76,7 +76,8 @@ impl<'a> Page<'a> {
         let included = if included.is_some() { "included world" } else { "default" };
         self.row("isp_resolver", resolvers, from.map_or_else(|| included.to_owned(), |f| self.from(Some(f))));
         let clock = written.and_then(|w| w.clock.as_ref());
-        let undated = if plan.phases.iter().any(|p| p.from.is_some()) { "the first phase's beginning" } else { "this machine's time" };
+        let undated =
+            if plan.phases.iter().any(|p| p.from.is_some()) { "the first phase's beginning" } else { "this machine's time" };
         self.row("clock", date(plan.clock), clock.map_or_else(|| format!("default: {undated}"), |c| self.from(Some(c))));
         self.row("seed", plan.seed, self.from(written.and_then(|w| w.seed.as_ref())));
         for (name, list) in &self.loaded.scenario.lists {
@@ -92,7 +93,11 @@ impl<'a> Page<'a> {
         }
         if let Some(to) = phase.to {
             let source = written.and_then(|w| w.to.as_ref());
-            self.row("to", date(to), source.map_or_else(|| "default: the next phase's beginning".to_owned(), |s| self.from(Some(s))));
+            self.row(
+                "to",
+                date(to),
+                source.map_or_else(|| "default: the next phase's beginning".to_owned(), |s| self.from(Some(s))),
+            );
         }
         if let Some(profile) = &phase.profile {
             self.row("profile", profile, self.from(written.and_then(|w| w.profile.as_ref())));
@@ -128,7 +133,8 @@ impl<'a> Page<'a> {
         self.row("vantage", check.vantage, self.from(written.and_then(|w| w.vantage.as_ref())));
         self.row("phase", &plan.phases[check.phase].name, self.from(written.and_then(|w| w.phase.as_ref())));
         let at = written.and_then(|w| w.at.as_ref());
-        let begins = if plan.phases[check.phase].from.is_some() { "default: the phase's beginning" } else { "default: the world's clock" };
+        let begins =
+            if plan.phases[check.phase].from.is_some() { "default: the phase's beginning" } else { "default: the world's clock" };
         self.row("at", date(check.clock), at.map_or_else(|| begins.to_owned(), |a| self.from(Some(a))));
         self.row("deadline", format!("{:?}", check.deadline), self.from(written.and_then(|w| w.deadline.as_ref())));
         self.row("expects", expected(&check.expect), self.from(written.and_then(|w| w.expect.as_ref())));
@@ -196,7 +202,8 @@ fn matched(when: &Matcher) -> String {
         many => format!("{} or {} others", many[0], many.len() - 1),
     };
     let numbers = |numbers: &[u16]| numbers.iter().map(u16::to_string).collect::<Vec<_>>().join(" or ");
-    let prefixes = |p: &[(std::net::IpAddr, u8)]| p.iter().map(|(a, bits)| format!("{a}/{bits}")).collect::<Vec<_>>().join(" or ");
+    let prefixes =
+        |p: &[(std::net::IpAddr, u8)]| p.iter().map(|(a, bits)| format!("{a}/{bits}")).collect::<Vec<_>>().join(" or ");
     let parts = [
         when.sni.as_deref().map(|n| format!("sni {}", names(n))),
         when.host.as_deref().map(|n| format!("host {}", names(n))),

@@ -163,6 +163,7 @@ const FILES: &[(&str, &str)] = embed![
     "scenarios/blocked-root-is-refused-although-installed.toml",
     "scenarios/bystander-passes-untouched.toml",
     "scenarios/client-that-checks-nothing-is-exposed.toml",
+    "scenarios/dns-lie-is-not-a-refusal.toml",
     "scenarios/expired-certificate-is-refused.toml",
     "scenarios/forged-leaf-refused-without-root.toml",
     "scenarios/ipv6-is-intercepted-too.toml",

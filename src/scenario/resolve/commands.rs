@@ -1,5 +1,7 @@
 //! Commands of checks: their placeholders, the URLs in them, and the hosts that are judged.
 
+use std::net::IpAddr;
+
 use super::{Resolver, site_of};
 use crate::scenario::diagnostic::{Kind, Spot};
 use crate::scenario::plan::World;
@@ -50,6 +52,7 @@ fn fill_in_word(r: &mut Resolver<'_>, word: &str, url: Option<&str>, spot: &Spot
     for name in placeholders(word) {
         if let Some(host) = name.strip_prefix("address:") {
             match site_of(world, host).and_then(|s| s.addresses.iter().find(|a| a.is_ipv4()).or(s.addresses.first())) {
+                Some(address @ IpAddr::V6(_)) => filled = filled.replace(&format!("{{{name}}}"), &format!("[{address}]")),
                 Some(address) => filled = filled.replace(&format!("{{{name}}}"), &address.to_string()),
                 None => unknown_host(r, host, spot, world),
             }
