@@ -198,7 +198,7 @@ fn date(moment: OffsetDateTime) -> String {
 
 fn matched(when: &Matcher) -> String {
     let names = |names: &[String]| match names {
-        [few @ ..] if few.len() <= 3 => few.join(" or "),
+        few if few.len() <= 3 => few.join(" or "),
         many => format!("{} or {} others", many[0], many.len() - 1),
     };
     let numbers = |numbers: &[u16]| numbers.iter().map(u16::to_string).collect::<Vec<_>>().join(" or ");
