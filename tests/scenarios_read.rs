@@ -20,10 +20,10 @@ fn every_shipped_scenario_reads() {
 #[test]
 fn every_shipped_file_is_in_the_binary() {
     let mut on_disk: Vec<String> = Vec::new();
-    for folder in ["scenarios", "scenarios/lists", "lab/world"] {
+    for folder in ["scenarios", "scenarios/lists", "lab/world", "lab/clients"] {
         for entry in std::fs::read_dir(root().join(folder)).expect("the folder is there") {
             let path = entry.expect("an entry").path();
-            if path.extension().is_some_and(|e| e == "toml" || e == "txt") {
+            if path.extension().is_some_and(|e| e != "json") {
                 on_disk.push(format!("{folder}/{}", path.file_name().expect("a name").to_string_lossy()));
             }
         }
@@ -185,6 +185,20 @@ fn mistakes_are_data_too() {
 fn an_unknown_scenario_is_told_with_the_nearest() {
     let told = scenario::load("kazakstan-2019", PROFILES).expect_err("no such scenario").to_string();
     assert!(told.contains("did you mean `kazakhstan-2019`?"), "{told}");
+}
+
+#[test]
+fn what_is_made_to_hurt_is_refused_in_time() {
+    let deep = format!("title = {}", "[".repeat(200_000));
+    let tables = format!("title = {}", "{a=".repeat(50_000));
+    let many = format!("{}\n", "[[check]]\nnmae = 1\n".repeat(5_000));
+    let keys: String = (0..5_000).map(|n| format!("k{n} = 1\n")).collect();
+    let began = std::time::Instant::now();
+    for text in [deep, tables, many, keys] {
+        let told = scenario::load_text("hurt.toml", &text, PROFILES).expect_err("it is refused");
+        assert!(told.count() <= 100 && !told.render(false).is_empty());
+    }
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
 }
 
 proptest! {

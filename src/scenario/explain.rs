@@ -1,5 +1,6 @@
 //! A scenario explained: every value that runs, and where it came from: a line of the file, or a default.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use time::OffsetDateTime;
@@ -146,12 +147,15 @@ impl<'a> Page<'a> {
 
     fn needs(&mut self, plan: &Plan) {
         let needs = plan.needs();
-        let ports = |ports: &std::collections::BTreeSet<u16>| ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
+        let ports = |ports: &BTreeSet<u16>| match ports.len() {
+            0 => "none".to_owned(),
+            _ => ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", "),
+        };
         self.section("needs");
         self.row("tcp ports", ports(&needs.tcp), String::new());
         self.row("udp ports", ports(&needs.udp), String::new());
-        let why = if needs.packets.is_empty() { "no".to_owned() } else { needs.packets.join("; ") };
-        self.row("sealed network", why, String::new());
+        let why = if needs.packets.is_empty() { "nothing".to_owned() } else { needs.packets.join("; ") };
+        self.row("sealed network for", why, String::new());
     }
 
     fn from<T>(&self, at: Option<&At<T>>) -> String {

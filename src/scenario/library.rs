@@ -1,4 +1,5 @@
-//! The files that come with mitmlab, in the binary itself: scenarios, their lists, and the parts of the world.
+//! The files that come with mitmlab, in the binary itself: scenarios, their lists, the parts of the world, and the small
+//! client programs that checks run as `{lab}/clients/...`.
 //!
 //! A file on disk always wins over one of these. `tests/scenarios_read.rs` holds that none is forgotten here.
 
@@ -31,7 +32,8 @@ pub fn show(name: &str) -> Option<&'static str> {
     built_in(&format!("scenarios/{}.toml", name.strip_suffix(".toml").unwrap_or(name)))
 }
 
-/// Every file that is in the binary: path from the project's root, and text.
+/// Every file that is in the binary: path from the project's root, and text. Those below `lab/` are to be put in the folder
+/// that `{lab}` stands for.
 pub fn embedded() -> &'static [(&'static str, &'static str)] {
     FILES
 }
@@ -152,13 +154,16 @@ fn read(path: &Path) -> Result<String, String> {
 }
 
 /// Bytes.
-const LARGEST_FILE: u64 = 4 << 20;
+const LARGEST_FILE: u64 = 1 << 20;
 
 macro_rules! embed {
     ($($path:literal),* $(,)?) => { &[$(($path, include_str!(concat!("../../", $path)))),*] };
 }
 
 const FILES: &[(&str, &str)] = embed![
+    "lab/clients/Get.java",
+    "lab/clients/get.mjs",
+    "lab/clients/get.py",
     "lab/world/web-2019.toml",
     "scenarios/blocked-root-is-refused-although-installed.toml",
     "scenarios/bystander-passes-untouched.toml",
