@@ -20,7 +20,7 @@ fn every_shipped_scenario_reads() {
 #[test]
 fn every_shipped_file_is_in_the_binary() {
     let mut on_disk: Vec<String> = Vec::new();
-    for folder in ["scenarios", "scenarios/lists", "lab/world", "lab/clients"] {
+    for folder in ["scenarios", "scenarios/lists", "lab/world"] {
         for entry in std::fs::read_dir(root().join(folder)).expect("the folder is there") {
             let path = entry.expect("an entry").path();
             if path.extension().is_some_and(|e| e != "json") {
@@ -59,7 +59,7 @@ fn the_schemas_are_current() {
 #[test]
 fn the_list_of_2019_has_its_37_names_and_the_world_serves_them() {
     let plan = load("kazakhstan-2019");
-    let rule = &plan.phases[1].rules[0];
+    let rule = &plan.phases[2].rules[0];
     let names = rule.when.sni.as_ref().expect("a rule by name");
     assert_eq!(names.len(), 37);
     for name in names {
@@ -78,13 +78,15 @@ fn the_campaign_of_2019_has_its_dates() {
         plan.phase_at(moment).map(|at| plan.phases[at].name.clone())
     };
     assert_eq!(at("2019-07-16T23:59:59+06:00").as_deref(), Some("before"));
-    assert_eq!(at("2019-07-16T18:00:00Z").as_deref(), Some("interception"));
+    assert_eq!(at("2019-07-16T18:00:00Z").as_deref(), Some("first-days"));
+    assert_eq!(at("2019-07-22T00:00:00+06:00").as_deref(), Some("interception"));
     assert_eq!(at("2019-07-26T17:20:00+06:00").as_deref(), Some("paused"));
     assert_eq!(at("2019-08-06T23:59:59+06:00").as_deref(), Some("resumed"));
     assert_eq!(at("2019-08-07T00:00:00+06:00").as_deref(), Some("halted"));
     assert_eq!(at("2019-06-30T00:00:00+06:00"), None);
     let needs = plan.needs();
     assert_eq!(plan.diverted_ports().into_iter().collect::<Vec<_>>(), [(Transport::Tcp, 443)]);
+    assert_eq!(needs.profiles, ["qaznet-2019", "qaznet-2019-before-0719", "qaznet-2019-after-0730"]);
     assert!(needs.intercepts && !needs.dns && !needs.every_port && !needs.packets.is_empty());
 }
 
@@ -102,6 +104,17 @@ fn what_is_left_out_has_its_default_and_what_stands_for_an_address_is_filled_in(
     assert!(
         load("ipv6-is-intercepted-too").world.named("www.facebook.com").expect("a site").addresses.iter().any(|a| a.is_ipv6())
     );
+}
+
+#[test]
+fn a_plan_says_what_it_needs() {
+    let dns = load("dns-lie-is-not-a-refusal").needs();
+    assert!(dns.dns && !dns.intercepts && dns.profiles.is_empty());
+    assert_eq!((dns.tcp, dns.udp), ([53].into(), [53].into()));
+    let reset = load("reset-is-not-a-refusal").needs();
+    assert_eq!((reset.tcp, reset.udp.len(), reset.packets.len()), ([443].into(), 0, 1));
+    let inside: Vec<_> = load("kazakhstan-2019").sites_at(Place::Inside).map(|s| s.names[0].clone()).collect();
+    assert_eq!(inside, ["rcku.kz", "egov.kz", "kaspi.kz"]);
 }
 
 #[test]
@@ -240,7 +253,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-const PROFILES: &[&str] = &["qaznet-2019", "isca-2020"];
+const PROFILES: &[&str] = &["qaznet-2019", "qaznet-2019-before-0719", "qaznet-2019-after-0730", "isca-2020"];
 
 /// A small scenario with most of the language in it.
 const OWN: &str = r#"title = "Own"

@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn every_value_says_where_it_came_from() {
-        let told = explain("kazakhstan-2019", &["qaznet-2019"]).unwrap();
+        let told = explain("kazakhstan-2019", &["qaznet-2019", "qaznet-2019-before-0719", "qaznet-2019-after-0730"]).unwrap();
         assert!(told.contains("first_segment") && told.contains("# default") && told.contains("# line "), "{told}");
         assert!(told.contains("default: the next phase's beginning"), "{told}");
         assert!(told.contains("sni allo.google.com or 36 others, port 443, trusted origin -> intercept"), "{told}");

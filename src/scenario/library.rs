@@ -1,5 +1,4 @@
-//! The files that come with mitmlab, in the binary itself: scenarios, their lists, the parts of the world, and the small
-//! client programs that checks run as `{lab}/clients/...`.
+//! The files that come with mitmlab, in the binary itself: scenarios, their lists, and the parts of the world.
 //!
 //! A file on disk always wins over one of these. `tests/scenarios_read.rs` holds that none is forgotten here.
 
@@ -32,8 +31,7 @@ pub fn show(name: &str) -> Option<&'static str> {
     built_in(&format!("scenarios/{}.toml", name.strip_suffix(".toml").unwrap_or(name)))
 }
 
-/// Every file that is in the binary: path from the project's root, and text. Those below `lab/` are to be put in the folder
-/// that `{lab}` stands for.
+/// Every file that is in the binary: path from the project's root, and text.
 pub fn embedded() -> &'static [(&'static str, &'static str)] {
     FILES
 }
@@ -161,13 +159,11 @@ macro_rules! embed {
 }
 
 const FILES: &[(&str, &str)] = embed![
-    "lab/clients/Get.java",
-    "lab/clients/get.mjs",
-    "lab/clients/get.py",
     "lab/world/web-2019.toml",
     "scenarios/blocked-root-is-refused-although-installed.toml",
     "scenarios/bystander-passes-untouched.toml",
     "scenarios/client-that-checks-nothing-is-exposed.toml",
+    "scenarios/detector-notices-even-with-root.toml",
     "scenarios/dns-lie-is-not-a-refusal.toml",
     "scenarios/expired-certificate-is-refused.toml",
     "scenarios/forged-leaf-refused-without-root.toml",
