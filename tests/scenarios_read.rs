@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mitmlab::scenario::{self, CheckClient, Place, Plan, Transport, VerdictKind};
+use mitmlab::scenario::{self, Place, Plan, Transport, VerdictKind};
 use proptest::prelude::*;
 
 #[test]
@@ -23,7 +23,7 @@ fn every_shipped_file_is_in_the_binary() {
     for folder in ["scenarios", "scenarios/lists", "lab/world"] {
         for entry in std::fs::read_dir(root().join(folder)).expect("the folder is there") {
             let path = entry.expect("an entry").path();
-            if path.extension().is_some_and(|e| e == "toml" || e == "txt") {
+            if path.extension().is_some_and(|e| e != "json") {
                 on_disk.push(format!("{folder}/{}", path.file_name().expect("a name").to_string_lossy()));
             }
         }
@@ -36,7 +36,8 @@ fn every_shipped_file_is_in_the_binary() {
 
 #[test]
 fn every_scenario_begins_with_its_schema_and_has_a_twin() {
-    for (path, text) in scenario::embedded().iter().filter(|(path, _)| path.starts_with("scenarios/") && path.ends_with(".toml")) {
+    for (path, text) in scenario::embedded().iter().filter(|(path, _)| path.starts_with("scenarios/") && path.ends_with(".toml"))
+    {
         assert_eq!(text.lines().next(), Some("#:schema schema.json"), "{path}");
         assert!(text.contains("twin ="), "{path} has no negative twin");
     }
@@ -58,7 +59,7 @@ fn the_schemas_are_current() {
 #[test]
 fn the_list_of_2019_has_its_37_names_and_the_world_serves_them() {
     let plan = load("kazakhstan-2019");
-    let rule = &plan.phases[1].rules[0];
+    let rule = &plan.phases[2].rules[0];
     let names = rule.when.sni.as_ref().expect("a rule by name");
     assert_eq!(names.len(), 37);
     for name in names {
@@ -77,23 +78,43 @@ fn the_campaign_of_2019_has_its_dates() {
         plan.phase_at(moment).map(|at| plan.phases[at].name.clone())
     };
     assert_eq!(at("2019-07-16T23:59:59+06:00").as_deref(), Some("before"));
-    assert_eq!(at("2019-07-16T18:00:00Z").as_deref(), Some("interception"));
+    assert_eq!(at("2019-07-16T18:00:00Z").as_deref(), Some("first-days"));
+    assert_eq!(at("2019-07-22T00:00:00+06:00").as_deref(), Some("interception"));
     assert_eq!(at("2019-07-26T17:20:00+06:00").as_deref(), Some("paused"));
     assert_eq!(at("2019-08-06T23:59:59+06:00").as_deref(), Some("resumed"));
     assert_eq!(at("2019-08-07T00:00:00+06:00").as_deref(), Some("halted"));
     assert_eq!(at("2019-06-30T00:00:00+06:00"), None);
     let needs = plan.needs();
     assert_eq!(plan.diverted_ports().into_iter().collect::<Vec<_>>(), [(Transport::Tcp, 443)]);
+    assert_eq!(needs.profiles, ["qaznet-2019", "qaznet-2019-before-0719", "qaznet-2019-after-0730"]);
     assert!(needs.intercepts && !needs.dns && !needs.every_port && !needs.packets.is_empty());
 }
 
 #[test]
 fn what_is_left_out_has_its_default_and_what_stands_for_an_address_is_filled_in() {
-    let plan = load("untrusted-origin-is-not-forged");
-    let CheckClient::Command(argv) = &plan.checks[0].client else { panic!("a client") };
-    assert_eq!(argv.last().map(String::as_str), Some("198.51.100.104:443"));
+    let text = "title = \"a\"\n[world]\ninclude = \"web-2019\"\n[[check]]\nname = \"b\"\nclient = [\"curl\", \"--connect-to\", \
+                \"::{address:expired.badtls.test}:443\", \"{url}\"]\nurl = \"https://WWW.kernel.org./\"\nexpect = { exit = 60 }\n";
+    let plan = scenario::load_text("a.toml", text, PROFILES).unwrap_or_else(|told| panic!("{told}"));
+    let check = &plan.checks[0];
+    assert_eq!(check.client.argv()[2], "::198.51.100.101:443");
+    assert_eq!((plan.name.as_str(), &check.targets[..]), ("a", &["www.kernel.org".to_owned()][..]));
+    assert_eq!((plan.phases.len(), plan.phases[0].name.as_str(), plan.seed), (1, "always", 0));
+    assert_eq!((check.deadline.as_secs(), check.clock), (30, plan.clock));
     assert!(plan.world.sites.iter().all(|s| s.addresses.iter().all(std::net::IpAddr::is_ipv4)), "the network has no IPv6");
-    assert!(load("ipv6-is-intercepted-too").world.named("www.facebook.com").expect("a site").addresses.iter().any(|a| a.is_ipv6()));
+    assert!(
+        load("ipv6-is-intercepted-too").world.named("www.facebook.com").expect("a site").addresses.iter().any(|a| a.is_ipv6())
+    );
+}
+
+#[test]
+fn a_plan_says_what_it_needs() {
+    let dns = load("dns-lie-is-not-a-refusal").needs();
+    assert!(dns.dns && !dns.intercepts && dns.profiles.is_empty());
+    assert_eq!((dns.tcp, dns.udp), ([53].into(), [53].into()));
+    let reset = load("reset-is-not-a-refusal").needs();
+    assert_eq!((reset.tcp, reset.udp.len(), reset.packets.len()), ([443].into(), 0, 1));
+    let inside: Vec<_> = load("kazakhstan-2019").sites_at(Place::Inside).map(|s| s.names[0].clone()).collect();
+    assert_eq!(inside, ["rcku.kz", "egov.kz", "kaspi.kz"]);
 }
 
 #[test]
@@ -103,7 +124,10 @@ fn a_matrix_is_one_check_for_each_combination() {
     assert!(plan.checks.iter().any(|c| c.name == "whoever trusts the root is read [curl]"));
     for check in &plan.checks {
         let twin = check.twin.as_ref().expect("a twin");
-        assert_eq!((&check.expect.verdict[..], &twin.expect.verdict[..]), (&[VerdictKind::Exposed][..], &[VerdictKind::Refused][..]));
+        assert_eq!(
+            (&check.expect.verdict[..], &twin.expect.verdict[..]),
+            (&[VerdictKind::Exposed][..], &[VerdictKind::Refused][..])
+        );
         assert_eq!(twin.targets, check.targets);
     }
 }
@@ -112,7 +136,10 @@ fn a_matrix_is_one_check_for_each_combination() {
 fn a_file_on_disk_wins_and_finds_what_is_beside_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file");
-    write("here.toml", "[[site]]\nnames = \"own.test\"\naddress = \"192.0.2.9\"\ncert = { chain = \"c.pem\", key = \"k.pem\" }\n");
+    write(
+        "here.toml",
+        "[[site]]\nnames = \"own.test\"\naddress = \"192.0.2.9\"\ncert = { chain = \"c.pem\", key = \"k.pem\" }\n",
+    );
     write("names.txt", "# mine\nown.test # the only one\n");
     let text = OWN.replace("web-2019", "here");
     write("own.toml", &text);
@@ -127,7 +154,8 @@ fn a_file_on_disk_wins_and_finds_what_is_beside_it() {
 #[test]
 fn every_mistake_is_told_with_its_place() {
     let folder = root().join("tests/data/broken");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder).expect("the folder is there").map(|e| e.expect("an entry").path()).collect();
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(&folder).expect("the folder is there").map(|e| e.expect("an entry").path()).collect();
     files.retain(|path| path.extension().is_some_and(|e| e == "toml"));
     files.sort();
     assert!(files.len() >= 15);
@@ -172,6 +200,20 @@ fn an_unknown_scenario_is_told_with_the_nearest() {
     assert!(told.contains("did you mean `kazakhstan-2019`?"), "{told}");
 }
 
+#[test]
+fn what_is_made_to_hurt_is_refused_in_time() {
+    let deep = format!("title = {}", "[".repeat(200_000));
+    let tables = format!("title = {}", "{a=".repeat(50_000));
+    let many = format!("{}\n", "[[check]]\nnmae = 1\n".repeat(5_000));
+    let keys: String = (0..5_000).map(|n| format!("k{n} = 1\n")).collect();
+    let began = std::time::Instant::now();
+    for text in [deep, tables, many, keys] {
+        let told = scenario::load_text("hurt.toml", &text, PROFILES).expect_err("it is refused");
+        assert!(told.count() <= 100 && !told.render(false).is_empty());
+    }
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
@@ -211,7 +253,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-const PROFILES: &[&str] = &["qaznet-2019", "isca-2020"];
+const PROFILES: &[&str] = &["qaznet-2019", "qaznet-2019-before-0719", "qaznet-2019-after-0730", "isca-2020"];
 
 /// A small scenario with most of the language in it.
 const OWN: &str = r#"title = "Own"

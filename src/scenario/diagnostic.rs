@@ -196,7 +196,11 @@ impl Collector {
         }
     }
 
+    /// What is unused because a name was mistyped elsewhere is not told beside it.
     fn into_diagnostics(mut self) -> Diagnostics {
+        if self.found.iter().any(|d| d.kind != Kind::Unused && (d.kind.is_an_absence() || d.kind == Kind::Unreadable)) {
+            self.found.retain(|d| d.kind != Kind::Unused);
+        }
         self.found.sort_by_key(|d| (d.source, d.span.start));
         Diagnostics { found: self.found, sources: self.sources }
     }

@@ -1,5 +1,6 @@
 //! A scenario explained: every value that runs, and where it came from: a line of the file, or a default.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use time::OffsetDateTime;
@@ -76,7 +77,8 @@ impl<'a> Page<'a> {
         let included = if included.is_some() { "included world" } else { "default" };
         self.row("isp_resolver", resolvers, from.map_or_else(|| included.to_owned(), |f| self.from(Some(f))));
         let clock = written.and_then(|w| w.clock.as_ref());
-        let undated = if plan.phases.iter().any(|p| p.from.is_some()) { "the first phase's beginning" } else { "this machine's time" };
+        let undated =
+            if plan.phases.iter().any(|p| p.from.is_some()) { "the first phase's beginning" } else { "this machine's time" };
         self.row("clock", date(plan.clock), clock.map_or_else(|| format!("default: {undated}"), |c| self.from(Some(c))));
         self.row("seed", plan.seed, self.from(written.and_then(|w| w.seed.as_ref())));
         for (name, list) in &self.loaded.scenario.lists {
@@ -92,7 +94,11 @@ impl<'a> Page<'a> {
         }
         if let Some(to) = phase.to {
             let source = written.and_then(|w| w.to.as_ref());
-            self.row("to", date(to), source.map_or_else(|| "default: the next phase's beginning".to_owned(), |s| self.from(Some(s))));
+            self.row(
+                "to",
+                date(to),
+                source.map_or_else(|| "default: the next phase's beginning".to_owned(), |s| self.from(Some(s))),
+            );
         }
         if let Some(profile) = &phase.profile {
             self.row("profile", profile, self.from(written.and_then(|w| w.profile.as_ref())));
@@ -128,7 +134,8 @@ impl<'a> Page<'a> {
         self.row("vantage", check.vantage, self.from(written.and_then(|w| w.vantage.as_ref())));
         self.row("phase", &plan.phases[check.phase].name, self.from(written.and_then(|w| w.phase.as_ref())));
         let at = written.and_then(|w| w.at.as_ref());
-        let begins = if plan.phases[check.phase].from.is_some() { "default: the phase's beginning" } else { "default: the world's clock" };
+        let begins =
+            if plan.phases[check.phase].from.is_some() { "default: the phase's beginning" } else { "default: the world's clock" };
         self.row("at", date(check.clock), at.map_or_else(|| begins.to_owned(), |a| self.from(Some(a))));
         self.row("deadline", format!("{:?}", check.deadline), self.from(written.and_then(|w| w.deadline.as_ref())));
         self.row("expects", expected(&check.expect), self.from(written.and_then(|w| w.expect.as_ref())));
@@ -140,12 +147,15 @@ impl<'a> Page<'a> {
 
     fn needs(&mut self, plan: &Plan) {
         let needs = plan.needs();
-        let ports = |ports: &std::collections::BTreeSet<u16>| ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
+        let ports = |ports: &BTreeSet<u16>| match ports.len() {
+            0 => "none".to_owned(),
+            _ => ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", "),
+        };
         self.section("needs");
         self.row("tcp ports", ports(&needs.tcp), String::new());
         self.row("udp ports", ports(&needs.udp), String::new());
-        let why = if needs.packets.is_empty() { "no".to_owned() } else { needs.packets.join("; ") };
-        self.row("sealed network", why, String::new());
+        let why = if needs.packets.is_empty() { "nothing".to_owned() } else { needs.packets.join("; ") };
+        self.row("sealed network for", why, String::new());
     }
 
     fn from<T>(&self, at: Option<&At<T>>) -> String {
@@ -192,11 +202,12 @@ fn date(moment: OffsetDateTime) -> String {
 
 fn matched(when: &Matcher) -> String {
     let names = |names: &[String]| match names {
-        [few @ ..] if few.len() <= 3 => few.join(" or "),
+        few if few.len() <= 3 => few.join(" or "),
         many => format!("{} or {} others", many[0], many.len() - 1),
     };
     let numbers = |numbers: &[u16]| numbers.iter().map(u16::to_string).collect::<Vec<_>>().join(" or ");
-    let prefixes = |p: &[(std::net::IpAddr, u8)]| p.iter().map(|(a, bits)| format!("{a}/{bits}")).collect::<Vec<_>>().join(" or ");
+    let prefixes =
+        |p: &[(std::net::IpAddr, u8)]| p.iter().map(|(a, bits)| format!("{a}/{bits}")).collect::<Vec<_>>().join(" or ");
     let parts = [
         when.sni.as_deref().map(|n| format!("sni {}", names(n))),
         when.host.as_deref().map(|n| format!("host {}", names(n))),
@@ -252,7 +263,7 @@ mod tests {
 
     #[test]
     fn every_value_says_where_it_came_from() {
-        let told = explain("kazakhstan-2019", &["qaznet-2019"]).unwrap();
+        let told = explain("kazakhstan-2019", &["qaznet-2019", "qaznet-2019-before-0719", "qaznet-2019-after-0730"]).unwrap();
         assert!(told.contains("first_segment") && told.contains("# default") && told.contains("# line "), "{told}");
         assert!(told.contains("default: the next phase's beginning"), "{told}");
         assert!(told.contains("sni allo.google.com or 36 others, port 443, trusted origin -> intercept"), "{told}");

@@ -311,7 +311,8 @@ pub struct Check {
 /// What a check runs.
 #[derive(Clone, Debug)]
 pub enum CheckClient {
-    /// A program and its arguments; `{url}`, `{host}`, `{pin}` and `{ca}` are filled in.
+    /// A program and its arguments; the runner fills in `{url}`, `{host}`, `{pin}` (the genuine leaf's, base64 SHA-256 of its
+    /// SubjectPublicKeyInfo), `{ca}` (the trust bundle's path) and `{lab}` (the folder of the lab's own files).
     Command(Vec<String>),
     /// A detector that tells a finding.
     Detector(Detector),

@@ -13,44 +13,60 @@ use super::suggest;
 /// Reads `source` as a `T`. What was wrong is reported and left out.
 pub(crate) fn read<T: DeserializeOwned + Default>(collector: &mut Collector, source: usize) -> T {
     let text = collector.text(source).to_owned();
-    let (mut tree, broken) = DeTable::parse_recoverable(&text);
-    for error in &broken {
-        collector.tear();
-        let place = Spot { source, span: error.span().unwrap_or(0..0) };
-        collector.report(Kind::Syntax, &place, lower_first(error.message()));
-    }
+    let (mut tree, errors) = DeTable::parse_recoverable(&text);
+    let broken: Vec<usize> = errors.iter().map(|error| tell_broken(collector, source, error)).collect();
     for _ in 0..MOST_ROUNDS {
         let error = match T::deserialize(Deserializer::from(tree.clone())) {
             Ok(value) => return value,
             Err(error) => error,
         };
-        let span = error.span().unwrap_or(0..0);
-        tell(collector, Spot { source, span: span.clone() }, error.message());
+        let spot = Spot { source, span: error.span().unwrap_or(0..0) };
+        let last = Spot { source, span: spot.span.end..spot.span.end };
+        let lines = collector.line(&spot)..=collector.line(&last);
+        // What the parser made up to go on after broken syntax is not held against the writer.
+        if !broken.iter().any(|line| lines.contains(line)) {
+            tell(collector, &spot, error.message());
+        }
         collector.tear();
-        if !take_out(tree.get_mut(), &span) {
+        if !take_out(tree.get_mut(), &spot.span) {
             break;
         }
     }
     T::default()
 }
 
-/// Puts serde's words into the language's.
-fn tell(collector: &mut Collector, place: Spot, message: &str) {
+/// Tells a mistake of syntax. Returns its line.
+fn tell_broken(collector: &mut Collector, source: usize, error: &toml::de::Error) -> usize {
+    let spot = Spot { source, span: error.span().unwrap_or(0..0) };
+    collector.tear();
+    collector.report(Kind::Syntax, &spot, lower_first(error.message()));
+    collector.line(&spot)
+}
+
+/// Tells a mistake of shape, in the language's words and not in serde's.
+fn tell(collector: &mut Collector, spot: &Spot, message: &str) {
     let first_line = message.lines().next().unwrap_or(message);
     if let Some((written, known)) = unknown(first_line, "unknown field ") {
         let message = format!("unknown key `{written}`");
-        collector.report(Kind::UnknownKey, &place, message).maybe(suggest::hint(written, known));
+        collector.report(Kind::UnknownKey, spot, message).maybe(suggest::hint(written, known));
     } else if let Some((written, known)) = unknown(first_line, "unknown variant ") {
         let message = format!("unknown word `{written}`");
-        collector.report(Kind::BadValue, &place, message).maybe(suggest::hint(written, known));
+        collector.report(Kind::BadValue, spot, message).maybe(suggest::hint(written, known));
     } else if let Some(field) = first_line.strip_prefix("missing field ") {
-        collector.report(Kind::BadValue, &place, format!("{field} is missing"));
+        collector.report(Kind::BadValue, spot, format!("{field} is missing"));
     } else if let Some((found, expected)) = first_line.split_once(", expected ") {
         let found = found.trim_start_matches("invalid type: ").trim_start_matches("invalid value: ");
-        collector.report(Kind::BadValue, &place, format!("expected {expected}, found {found}")).maybe(date_hint(expected));
+        let message = format!("expected {}, found {}", plain(expected), plain(found));
+        collector.report(Kind::BadValue, spot, message).maybe(date_hint(expected));
     } else {
-        collector.report(Kind::BadValue, &place, lower_first(first_line));
+        collector.report(Kind::BadValue, spot, plain(&lower_first(first_line)));
     }
+}
+
+/// Words of Rust as words of TOML.
+fn plain(words: &str) -> String {
+    let named = WORDS.iter().find(|(rust, _)| *rust == words).map(|(_, toml)| (*toml).to_owned());
+    named.unwrap_or_else(|| words.to_owned())
 }
 
 /// Splits ``unknown field `x`, expected one of `a`, `b` `` into the word and the known ones.
@@ -113,6 +129,20 @@ fn take_innermost(table: &mut DeTable<'_>, span: &std::ops::Range<usize>) -> boo
     }
     table.remove(&key).is_some()
 }
+
+const WORDS: &[(&str, &str)] = &[
+    ("u8", "a number from 0 to 255"),
+    ("u16", "a number from 0 to 65535"),
+    ("u32", "a number from 0 to 4294967295"),
+    ("u64", "a number from 0 on"),
+    ("i32", "a whole number"),
+    ("a sequence", "a list"),
+    ("a map", "a table"),
+    ("map", "a table"),
+    ("sequence", "a list"),
+    ("invalid IP address syntax", "not an IP address"),
+    ("invalid socket address syntax", "not an address with a port, such as `127.0.0.1:8443`"),
+];
 
 /// A file with more mistakes of shape than this is not read to its end.
 const MOST_ROUNDS: usize = 64;

@@ -11,7 +11,7 @@ use super::diagnostic::{Collector, Kind, Spot};
 use super::library::Home;
 use super::plan::{Authority, Network, Phase, Plan, Rule, World};
 use super::suggest;
-use super::words::{Action, First, UpstreamFault};
+use super::words::{First, UpstreamFault};
 use super::written::{At, AuthorityWritten, NetworkWritten, PhaseWritten, RuleWritten, Scenario, When};
 
 mod checks;
@@ -171,11 +171,6 @@ impl Resolver<'_> {
             .report(Kind::Duplicate, again, format!("two {what} are called `{name}`"))
             .hint(format!("the other is at {first}"));
     }
-}
-
-/// True if some rule of some phase intercepts.
-fn intercepts(plan: &Plan) -> bool {
-    plan.phases.iter().flat_map(|p| &p.rules).any(|rule| rule.action == Action::Intercept)
 }
 
 /// The site of a target: by name, else by address.

@@ -88,7 +88,7 @@ fn one(
     let url = written.url.as_ref().map(|u| u.value().clone());
     let targets = targets(r, written, url.as_deref(), &client, plan);
     let expected = written.expect.as_ref()?;
-    let expect = expect::resolve(r, expected, &plan.phases[frame.phase], &client);
+    let expect = expect::resolve(r, expected, (&plan.phases[frame.phase], plan), &client, &targets);
     let mut check = Check {
         name,
         phase: frame.phase,
@@ -148,7 +148,7 @@ fn twin(r: &mut Resolver<'_>, twin: &At<TwinWritten>, written: &CheckWritten, ch
         trusted(r, changed.trust, Some(trust.span()), plan);
     }
     change_command(r, twin, written, &mut changed, plan);
-    changed.expect = expect::resolve(r, expected, &plan.phases[changed.phase], &changed.client);
+    changed.expect = expect::resolve(r, expected, (&plan.phases[changed.phase], plan), &changed.client, &changed.targets);
     Some(changed)
 }
 
@@ -157,8 +157,11 @@ fn change_command(r: &mut Resolver<'_>, twin: &At<TwinWritten>, written: &CheckW
         let spot = r.spot(url);
         changed.url = Some(url.value().clone());
         check_url(r, url);
-        changed.targets = commands::targets(changed.url.as_deref(), &[]);
-        known_targets(r, &changed.targets, &spot, plan);
+        let hosts = commands::targets(changed.url.as_deref(), &[]);
+        known_targets(r, &hosts, &spot, plan);
+        if written.targets.is_none() {
+            changed.targets = hosts;
+        }
         if written.url.is_none() {
             r.collector
                 .report(Kind::Contradiction, &spot, "a twin with another `url`, though the check has none")

@@ -1,5 +1,7 @@
 //! Commands of checks: their placeholders, the URLs in them, and the hosts that are judged.
 
+use std::net::IpAddr;
+
 use super::{Resolver, site_of};
 use crate::scenario::diagnostic::{Kind, Spot};
 use crate::scenario::plan::World;
@@ -50,17 +52,18 @@ fn fill_in_word(r: &mut Resolver<'_>, word: &str, url: Option<&str>, spot: &Spot
     for name in placeholders(word) {
         if let Some(host) = name.strip_prefix("address:") {
             match site_of(world, host).and_then(|s| s.addresses.iter().find(|a| a.is_ipv4()).or(s.addresses.first())) {
+                Some(address @ IpAddr::V6(_)) => filled = filled.replace(&format!("{{{name}}}"), &format!("[{address}]")),
                 Some(address) => filled = filled.replace(&format!("{{{name}}}"), &address.to_string()),
                 None => unknown_host(r, host, spot, world),
             }
         } else if matches!(name, "url" | "host") && url.is_none() {
             let message = format!("`{{{name}}}` stands for nothing: the check has no `url`");
             r.collector.report(Kind::Missing, spot, message).hint("give the check a `url`");
-        } else if !PLACEHOLDERS.contains(&name)
-            && let Some(near) = suggest::nearest(name, PLACEHOLDERS)
-        {
+        } else if !PLACEHOLDERS.contains(&name) {
             let message = format!("no placeholder is called `{{{name}}}`");
-            r.collector.report(Kind::UnknownName, spot, message).hint(format!("did you mean `{{{near}}}`?"));
+            let meant = format!("write `{{{{{name}}}}}` if the braces are meant");
+            let near = suggest::nearest(name, PLACEHOLDERS).map(|near| format!("did you mean `{{{near}}}`?"));
+            r.collector.report(Kind::UnknownName, spot, message).hint(near.unwrap_or(meant));
         }
     }
     filled
@@ -86,11 +89,13 @@ pub(super) fn unknown_host(r: &mut Resolver<'_>, host: &str, spot: &Spot, world:
     r.collector.report(Kind::UnknownName, spot, format!("no site of the world is called `{host}`")).hint(hint);
 }
 
-/// What stands in braces and looks like a placeholder: `{word}` or `{word:name}`.
+/// What stands in single braces and is a word of letters, or `address:` and a name. `{{word}}` and `%{http_code}` are none.
 fn placeholders(word: &str) -> impl Iterator<Item = &str> {
-    word.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name)).filter(|name| {
-        let before_colon = name.split(':').next().unwrap_or_default();
-        !before_colon.is_empty() && before_colon.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+    word.match_indices('{').filter_map(move |(at, _)| {
+        let doubled = word[..at].ends_with('{');
+        let (name, _) = word[at + 1..].split_once('}')?;
+        let letters = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphabetic());
+        (!doubled && (letters || name.starts_with("address:"))).then_some(name)
     })
 }
 
@@ -109,6 +114,12 @@ mod tests {
         for wrong in ["www.example.test", "https://", "https://a:b/", "://a", "https://{host}/"] {
             assert_eq!(Url::parse(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn only_words_in_single_braces_are_placeholders() {
+        let found: Vec<_> = placeholders("{url} %{http_code} {{host}} { a: 1 } {address:a.test}:443 {} {lab").collect();
+        assert_eq!(found, ["url", "address:a.test"]);
     }
 
     #[test]

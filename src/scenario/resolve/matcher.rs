@@ -1,5 +1,7 @@
 //! What a rule matches: lists expanded, names checked against the world, and whether one rule covers another.
 
+use std::collections::HashSet;
+
 use super::Resolver;
 use super::lists::{Lists, pattern};
 use crate::scenario::diagnostic::Kind;
@@ -112,9 +114,8 @@ fn expand(r: &mut Resolver<'_>, given: &At<OneOrMany<String>>, lists: &Lists, wo
 }
 
 fn in_world(world: &World, pattern: &str) -> bool {
-    let exact = !pattern.starts_with(['.', '*', '~']);
     world.sites.iter().any(|site| {
-        exact && site.is_named(pattern)
+        is_exact(pattern) && site.is_named(pattern)
             || site.names.iter().any(|name| pattern_fits(pattern, name.strip_prefix("*.").unwrap_or(name)))
     })
 }
@@ -204,15 +205,16 @@ fn list_covers<T: PartialEq>(earlier: &Option<Vec<T>>, later: &Option<Vec<T>>) -
     }
 }
 
+/// Lists may be long: exact names are looked up, only the other patterns are tried one by one.
 fn names_cover(earlier: &Option<Vec<String>>, later: &Option<Vec<String>>) -> bool {
-    let covered = |patterns: &[String], later: &String| {
-        patterns.contains(later) || (!later.starts_with(['.', '*', '~']) && fits(patterns, later))
-    };
-    match (earlier, later) {
-        (None, _) => true,
-        (Some(_), None) => false,
-        (Some(earlier), Some(later)) => !later.is_empty() && later.iter().all(|one| covered(earlier, one)),
-    }
+    let (Some(earlier), Some(later)) = (earlier, later) else { return earlier.is_none() };
+    let known: HashSet<&str> = earlier.iter().map(String::as_str).collect();
+    let loose: Vec<String> = earlier.iter().filter(|p| !is_exact(p)).cloned().collect();
+    !later.is_empty() && later.iter().all(|one| known.contains(one.as_str()) || (is_exact(one) && fits(&loose, one)))
+}
+
+fn is_exact(pattern: &str) -> bool {
+    !pattern.starts_with(['.', '*', '~'])
 }
 
 /// The port of DNS (RFC 1035 section 4.2), which the lab's resolvers serve in every world.

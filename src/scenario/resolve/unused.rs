@@ -3,10 +3,10 @@
 //! This is the part that the file alone can tell. A rule that could be hit and was not fails the run, elsewhere.
 
 use super::lists::Lists;
-use super::{PhaseBoth, Resolver, intercepts, matcher, site_of};
+use super::{PhaseBoth, Resolver, matcher, site_of};
 use crate::scenario::diagnostic::Kind;
 use crate::scenario::plan::{Check, Matcher, Plan, Rule, Site, World};
-use crate::scenario::words::{Direction, Place, Vantage};
+use crate::scenario::words::{Action, Direction, Place, Vantage};
 use crate::scenario::written::{At, MatchWritten, OneOrMany, Scenario};
 
 pub(super) fn lint(r: &mut Resolver<'_>, written: &Scenario, plan: &Plan, phases: &[PhaseBoth<'_>], lists: &Lists) {
@@ -33,7 +33,7 @@ pub(super) fn lint(r: &mut Resolver<'_>, written: &Scenario, plan: &Plan, phases
         }
     }
     unused_lists(r, written, lists);
-    unused_authority(r, written, plan, &runs);
+    unused_authority(r, written, &runs);
 }
 
 fn unentered(r: &mut Resolver<'_>, phase: &PhaseBoth<'_>) {
@@ -60,20 +60,21 @@ fn named_lists(when: &MatchWritten) -> Vec<String> {
     all.iter().filter_map(|name| name.strip_prefix('@')).map(str::to_owned).collect()
 }
 
-fn unused_authority(r: &mut Resolver<'_>, written: &Scenario, plan: &Plan, runs: &[&Check]) {
-    if let (Some(authority), false) = (&written.authority, intercepts(plan) || runs.iter().any(|c| c.trust.has_authority())) {
-        let spot = r.spot(authority);
-        r.collector
-            .report(Kind::Unused, &spot, "no rule intercepts and no check trusts the authority")
-            .hint("take `[authority]` out");
-    }
-    if plan.authority.is_none() && written.authority.is_none() && intercepts(plan) {
-        let rules = written.phase.iter().flat_map(|p| &p.rule).chain(&written.rule);
-        let Some(rule) = rules.filter_map(|rule| rule.action.as_ref()).find(|a| a.0.name() == "intercept") else { return };
-        let spot = r.spot(rule);
-        r.collector
-            .report(Kind::Missing, &spot, "a rule intercepts, and the scenario has no authority")
-            .hint("`[authority]` with a `profile`");
+fn unused_authority(r: &mut Resolver<'_>, written: &Scenario, runs: &[&Check]) {
+    let rules = written.phase.iter().flat_map(|p| &p.rule).chain(&written.rule);
+    let intercepting = rules.filter_map(|rule| rule.action.as_ref()).find(|a| a.0 == Action::Intercept);
+    match (&written.authority, intercepting) {
+        (Some(authority), None) if !runs.iter().any(|c| c.trust.has_authority()) => {
+            let spot = r.spot(authority);
+            let message = "no rule intercepts and no check trusts the authority";
+            r.collector.report(Kind::Unused, &spot, message).hint("take `[authority]` out");
+        }
+        (None, Some(action)) => {
+            let spot = r.spot(action);
+            let message = "a rule intercepts, and the scenario has no authority";
+            r.collector.report(Kind::Missing, &spot, message).hint("`[authority]` with a `profile`");
+        }
+        _ => {}
     }
 }
 

@@ -1,13 +1,19 @@
 //! Expectations: known words, and nothing that the phase could never fulfil.
 
 use crate::scenario::diagnostic::Kind;
-use crate::scenario::plan::{CheckClient, Expect, Phase};
-use crate::scenario::resolve::Resolver;
+use crate::scenario::plan::{Cert, CheckClient, Expect, Phase, Plan};
+use crate::scenario::resolve::{Resolver, site_of};
 use crate::scenario::suggest;
 use crate::scenario::words::{Action, VerdictKind};
 use crate::scenario::written::{ACTION_WORDS, At, ExpectWritten};
 
-pub(super) fn resolve(r: &mut Resolver<'_>, written: &At<ExpectWritten>, phase: &Phase, client: &CheckClient) -> Expect {
+pub(super) fn resolve(
+    r: &mut Resolver<'_>,
+    written: &At<ExpectWritten>,
+    (phase, plan): (&Phase, &Plan),
+    client: &CheckClient,
+    targets: &[String],
+) -> Expect {
     let text = |value: &Option<At<String>>| value.as_ref().map(|v| v.value().clone());
     let expect = Expect {
         verdict: written.verdict.as_ref().map(|v| v.0.clone()).unwrap_or_default(),
@@ -23,14 +29,16 @@ pub(super) fn resolve(r: &mut Resolver<'_>, written: &At<ExpectWritten>, phase: 
         let spot = r.spot(written);
         r.collector.report(Kind::Missing, &spot, "an expectation that expects nothing").hint("name a `verdict`, or another key");
     }
-    verdicts(r, written, phase);
+    let faulty = targets.iter().filter_map(|t| site_of(&plan.world, t)).any(|site| is_faulty(&site.cert));
+    verdicts(r, written, phase, faulty);
     action(r, written, phase);
     rule(r, written, phase);
     exits(r, written, client);
     expect
 }
 
-fn verdicts(r: &mut Resolver<'_>, written: &ExpectWritten, phase: &Phase) {
+/// `faulty`: a target shows a bad certificate of its own, which a careless client may accept without any box.
+fn verdicts(r: &mut Resolver<'_>, written: &ExpectWritten, phase: &Phase, faulty: bool) {
     let Some(verdicts) = &written.verdict else { return };
     let spot = r.spot(verdicts);
     for verdict in &verdicts.0 {
@@ -38,7 +46,7 @@ fn verdicts(r: &mut Resolver<'_>, written: &ExpectWritten, phase: &Phase) {
             VerdictKind::Inconclusive | VerdictKind::NotContacted => {
                 "never passes: it says that the run proves nothing".to_owned()
             }
-            VerdictKind::Exposed if !phase.rules.iter().any(|r| r.action == Action::Intercept) => {
+            VerdictKind::Exposed if !faulty && !phase.rules.iter().any(|r| r.action == Action::Intercept) => {
                 format!("cannot be: no rule of the phase `{}` intercepts", phase.name)
             }
             VerdictKind::Blocked if !phase.rules.iter().any(|r| hinders(&r.action)) => {
@@ -85,6 +93,10 @@ fn exits(r: &mut Resolver<'_>, written: &ExpectWritten, client: &CheckClient) {
             .report(Kind::Contradiction, &spot, "a finding is expected of a client that is no detector")
             .hint("run it as `detector = { run = [...], says = { ... } }`");
     }
+}
+
+fn is_faulty(cert: &Cert) -> bool {
+    !matches!(cert, Cert::Good | Cert::GoodRsa | Cert::ExtendedValidation)
 }
 
 /// True if the client cannot do what it would have done, for another reason than a certificate.
