@@ -9,8 +9,8 @@ use mitmlab::record::{
     Alert, Bytes, CloseKind, Connection, DecisionRecord, Event, Half, Handshake, Hello, LegKind, Observer, Recorder, Request,
     Side,
 };
-use mitmlab::scenario::{Check, CheckClient, Expect, Transport, Trust, Vantage, VerdictKind};
-use mitmlab::verdict::{LegTruth, Outcome, Reaction, Surroundings, judge, reaction, target};
+use mitmlab::scenario::{Check, CheckClient, Detector, Expect, Says, Transport, Trust, Vantage, VerdictKind};
+use mitmlab::verdict::{Grade, LegTruth, Outcome, Reaction, Surroundings, judge, reaction, target};
 use time::OffsetDateTime;
 
 const HOST: &str = "bank.lab.test";
@@ -135,13 +135,57 @@ fn look_alikes_are_neither() {
 }
 
 #[test]
+fn a_control_that_only_spoke_in_the_clear_proves_nothing() {
+    let control = leg(LegKind::Control, &["HTTP", "HSO cn"], false);
+    let verdict = target(HOST, &around(), Some(&control), &leg(LegKind::Test, &["HSO cn"], true));
+    assert_eq!(verdict.verdict, VerdictKind::HandshakeOnly, "{}", verdict.signal);
+}
+
+#[test]
+fn reactions_are_named_for_what_the_client_did() {
+    let rows = [
+        ("ACC", Reaction::SentData { bytes: 78 }),
+        ("ACC 90", Reaction::SentData { bytes: 78 }),
+        ("REJ 48", Reaction::Alert { number: 48, after_handshake: false }),
+        ("HSREJ 45", Reaction::Alert { number: 45, after_handshake: true }),
+        ("HSO cn", Reaction::HungUp),
+        ("HSO rst", Reaction::HungUp),
+        ("HSO 90", Reaction::HungUp),
+        ("ABT rst", Reaction::ClosedSilently),
+        ("ABT cn", Reaction::ClosedSilently),
+        ("IDLE", Reaction::Silent),
+        ("NEG 70", Reaction::Hindered),
+        ("LAB", Reaction::Hindered),
+        ("DEADLINE", Reaction::Hindered),
+        ("CNEG 40", Reaction::Unclear),
+        ("CNEG 47", Reaction::Unclear),
+    ];
+    for (shape, right) in rows {
+        assert_eq!(reaction(&leg(LegKind::Test, &[shape], true).connections[0]), right, "{shape}");
+    }
+}
+
+#[test]
+fn an_http2_preface_is_data_and_is_said_to_be_no_request() {
+    let mut test = leg(LegKind::Test, &["ACC"], true);
+    let connection = &mut test.connections[0];
+    connection.requests.clear();
+    connection.client_half.handshake.as_mut().expect("done").alpn = Some("h2".to_owned());
+    let verdict = target(HOST, &around(), None, &test);
+    assert_eq!(verdict.verdict, VerdictKind::Exposed);
+    assert!(verdict.remarks[0].contains("HTTP/2 preface and no request"), "{:?}", verdict.remarks);
+}
+
+#[test]
 fn many_connections_make_one_verdict() {
-    let rows: [(&[&str], VerdictKind, &str); 5] = [
+    let rows: [(&[&str], VerdictKind, &str); 7] = [
         (&["REJ 48", "ACC"], VerdictKind::Exposed, "fails open"),
         (&["ACC", "HSO cn", "IDLE"], VerdictKind::Exposed, ""),
         (&["REJ 46", "REJ 46", "REJ 46", "IDLE"], VerdictKind::Refused, ""),
         (&["REJ 46", "HTTP"], VerdictKind::Refused, "in the clear"),
         (&["HTTP", "REJ 46"], VerdictKind::Refused, ""),
+        (&["HTTP", "DEADLINE"], VerdictKind::Inconclusive, ""), // what went in the clear does not speak for TLS
+        (&["HTTP"], VerdictKind::Untouched, ""),
     ];
     for (shapes, right, remark) in rows {
         let verdict = target(HOST, &around(), Some(&leg(LegKind::Control, &["ACC"], false)), &leg(LegKind::Test, shapes, true));
@@ -157,6 +201,7 @@ fn a_genuine_server_is_untouched_or_hindered() {
     let rows = [
         ("ACC", "forward", VerdictKind::Untouched),
         ("HTTP", "forward", VerdictKind::Untouched),
+        ("PLAIN", "forward", VerdictKind::Inconclusive), // curl http://host:443
         ("HTTP", "page", VerdictKind::Blocked),
         ("HTTP", "redirect", VerdictKind::Blocked),
         ("HTTP", "cut", VerdictKind::Blocked),
@@ -250,6 +295,13 @@ fn nothing_seen_passes_nothing() {
     let expect_exit = Expect { exit: Some(0), ..Expect::default() };
     let vacuous = judge(&check(expect_exit), &around(), None, &leg(LegKind::Test, &[], true));
     assert!(matches!(&vacuous.outcome, Outcome::Failed(all) if all[0].seen == "not-contacted"), "{:?}", vacuous.outcome);
+    let failing = |client| {
+        let control = leg(LegKind::Control, &["ABT fin"], false);
+        let check = Check { client, ..check(Expect { exit: Some(0), ..Expect::default() }) };
+        judge(&check, &around(), Some(&control), &leg(LegKind::Test, &["ABT fin"], true)).outcome
+    };
+    let outcome = failing(CheckClient::Command(vec!["curl".to_owned()]));
+    assert!(matches!(&outcome, Outcome::Failed(all) if all[0].seen == "inconclusive"), "{outcome:?}");
     let said = Expect { verdict: vec![VerdictKind::NotContacted], ..Expect::default() };
     assert_eq!(judge(&check(said), &around(), None, &leg(LegKind::Test, &[], true)).outcome, Outcome::Passed);
 }
@@ -288,6 +340,42 @@ fn only_what_is_named_is_compared() {
         let Outcome::Failed(differences) = outcome(expect) else { panic!("{what} was not compared") };
         assert_eq!(differences.iter().map(|d| d.what.as_str()).collect::<Vec<_>>(), [what]);
         assert!(!differences[0].evidence.is_empty());
+    }
+}
+
+#[test]
+fn every_connection_that_decides_must_agree_with_the_action() {
+    let mut test = leg(LegKind::Test, &["REJ 48", "REJ 48"], true);
+    let control = leg(LegKind::Control, &["ACC"], false);
+    let outcome = |test: &LegTruth| {
+        let expect = Expect { rule: Some("the-rule".to_owned()), ..Expect::default() };
+        judge(&check(expect), &around(), Some(&control), test).outcome
+    };
+    assert_eq!(outcome(&test), Outcome::Passed);
+    test.connections[1].decisions[0].rule = Some("another".to_owned());
+    assert!(matches!(outcome(&test), Outcome::Failed(all) if all[0].seen == "`another`"));
+}
+
+#[test]
+fn a_detector_is_graded_by_what_it_says_in_two_legs() {
+    let rows = [
+        (true, "clean", "intercepted", Grade::TruePositive),
+        (true, "clean", "clean", Grade::FalseNegative),
+        (false, "clean", "clean", Grade::TrueNegative),
+        (false, "clean", "intercepted", Grade::FalsePositive),
+    ];
+    for (forged, before, after, grade) in rows {
+        let says = |words: &str, leg: LegTruth| LegTruth { stdout_head: format!("{{\"finding\":\"{words}\"}}"), ..leg };
+        let detector = Detector { run: vec!["detector".to_owned()], says: Says::Json("/finding".to_owned()) };
+        let expect = Expect { finding: Some(after.to_owned()), ..Expect::default() };
+        let check = Check { client: CheckClient::Detector(detector), ..check(expect) };
+        let control = says(before, leg(LegKind::Control, &["HSO cn"], false));
+        // a detector that closes during the handshake: nothing can be said of its trust, and its finding stands
+        let judged = judge(&check, &around(), Some(&control), &says(after, leg(LegKind::Test, &["ABT fin"], forged)));
+        assert_eq!((judged.outcome, judged.grade), (Outcome::Passed, Some(grade)));
+        let mute = judge(&check, &around(), Some(&control), &leg(LegKind::Test, &["ABT fin"], forged));
+        assert!(matches!(&mute.outcome, Outcome::Failed(all) if all[0].seen == "unreadable"), "{:?}", mute.outcome);
+        assert_eq!(mute.grade, None);
     }
 }
 

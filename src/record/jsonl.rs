@@ -168,3 +168,31 @@ const QUEUE: usize = 16_384;
 const BUFFER: usize = 64 * 1024;
 /// After so long without a line, what is pending is written: a reader that follows the file sees it.
 const IDLE: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_a_failed_write_begins_on_a_new_line() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (path, losses) = (dir.path().join("lines"), Arc::new(Mutex::new(Losses::default())));
+        let mut writer =
+            Writer { file: None, path: path.clone(), pending: Vec::new(), lines: 0, torn: false, losses: Arc::clone(&losses) };
+        writer.take("lost");
+        writer.take("lost too");
+        writer.write_out();
+        assert_eq!(
+            guard(&losses).to_string(),
+            format!("2 lines were lost: `{}` cannot be written: entity not found", path.display())
+        );
+        writer.open();
+        writer.take("kept");
+        writer.take("kept too");
+        writer.write_out();
+        writer.take("as usual");
+        writer.write_out();
+        assert_eq!(std::fs::read_to_string(path).expect("written"), "\nkept\nkept too\nas usual\n");
+        assert_eq!(guard(&losses).lines, 2);
+    }
+}

@@ -17,9 +17,12 @@ pub struct KeyLog(Arc<Mutex<Secrets>>);
 
 #[derive(Default)]
 struct Secrets {
-    by_random: BTreeMap<Vec<u8>, Vec<(String, Zeroizing<Vec<u8>>)>>,
+    by_random: BTreeMap<Vec<u8>, Vec<Secret>>,
     dropped: u64,
 }
+
+/// A label and its secret.
+type Secret = (String, Zeroizing<Vec<u8>>);
 
 impl KeyLog {
     /// An empty store.

@@ -5,6 +5,7 @@
 
 use thiserror::Error;
 
+use super::reaction::{Hindrance, hindrance};
 use super::{CheckResult, Grade, LegTruth};
 use crate::scenario::{Detector, Says};
 
@@ -77,14 +78,16 @@ pub fn read(says: &Says, leg: &LegTruth) -> Result<String, Unreadable> {
 }
 
 /// Grades a detector: did it notice what was, and keep quiet where nothing was? None without a control leg to compare
-/// with, without a readable finding in both legs, or if no target was contacted.
+/// with, without a readable finding in both legs, if no target was contacted, or if the box hindered it: that is neither.
 pub fn grade(detector: &Detector, judged: &CheckResult) -> Option<Grade> {
     let (control, test) = (judged.control.as_ref()?, judged.test.as_ref()?);
     let noticed = read(&detector.says, control).ok()? != read(&detector.says, test).ok()?;
     let rests_on = |id| judged.targets.iter().any(|t| t.evidence.contains(id));
-    let mut evidence = test.connections.iter().filter(|c| rests_on(&c.id)).peekable();
-    evidence.peek()?;
-    let forged = evidence.any(|c| c.intercepted() || c.forged_by.is_some());
+    let evidence: Vec<_> = test.connections.iter().filter(|c| rests_on(&c.id)).collect();
+    if evidence.is_empty() || evidence.iter().any(|c| hindrance(c) != Hindrance::None) {
+        return None;
+    }
+    let forged = evidence.iter().any(|c| c.intercepted() || c.forged_by.is_some());
     Some(match (forged, noticed) {
         (true, true) => Grade::TruePositive,
         (true, false) => Grade::FalseNegative,

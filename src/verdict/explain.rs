@@ -108,3 +108,85 @@ fn what_the_box_saw(connection: &Connection) -> String {
         None => format!("no hello, port {port}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{ConnectionId, DecisionRecord, Observer, Recorder};
+    use crate::scenario::{Transport, Vantage};
+    use crate::verdict::tests::leg;
+
+    fn failed(trust: Trust, verdict: VerdictKind, connections: Vec<Connection>) -> CheckResult {
+        let evidence = connections.iter().map(|c| c.id).collect();
+        let target = TargetVerdict {
+            host: "bank.lab.test".to_owned(),
+            verdict,
+            signal: "a signal".to_owned(),
+            evidence,
+            remarks: vec!["a remark".to_owned()],
+        };
+        let difference = Difference {
+            what: "verdict".to_owned(),
+            expected: "something".to_owned(),
+            seen: verdict.as_str().to_owned(),
+            evidence: "bank.lab.test: a signal".to_owned(),
+        };
+        CheckResult {
+            outcome: Outcome::Failed(vec![difference]),
+            targets: vec![target],
+            test: Some(LegTruth { trust, ..leg(connections) }),
+            ..CheckResult::skipped("c", "p", "")
+        }
+    }
+
+    #[test]
+    fn a_paragraph_tells_expected_seen_evidence_and_the_next_step() {
+        let told = explain(&failed(Trust::Web, VerdictKind::Exposed, Vec::new())).expect("it failed");
+        assert_eq!(
+            told,
+            "Expected verdict something, saw exposed: bank.lab.test: a signal. bank.lab.test: a remark. \
+             `client https://bank.lab.test/` (trust web, inside) exited with 0. \
+             Next: see why the client accepts a chain that it cannot verify: switched-off verification, or trust from elsewhere."
+        );
+        assert_eq!(explain(&CheckResult::skipped("c", "p", "no curl")), None);
+    }
+
+    #[test]
+    fn every_verdict_has_a_next_step_of_its_own() {
+        use VerdictKind::{Blocked, Exposed, HandshakeOnly, Inconclusive, NotContacted, Refused, Untouched};
+        let mut steps = Vec::new();
+        for trust in [Trust::Web, Trust::WebAuthority] {
+            for verdict in [Exposed, Refused, HandshakeOnly, Untouched, Blocked, NotContacted, Inconclusive] {
+                let told = explain(&failed(trust, verdict, Vec::new())).expect("it failed");
+                steps.push(told.split("Next: ").last().expect("a step").to_owned());
+            }
+        }
+        steps.sort();
+        steps.dedup();
+        assert_eq!(steps.len(), 9, "trust matters for two verdicts: {steps:#?}");
+    }
+
+    #[test]
+    fn an_untouched_connection_is_explained_by_the_box() {
+        let recorder = Recorder::new();
+        let key = (([192, 0, 2, 2], 40000).into(), ([192, 0, 2, 10], 443).into());
+        let id = recorder.open(key, Transport::Tcp, Vantage::Inside, Observer::Origin).0;
+        assert_eq!(id, ConnectionId(1));
+        let uncrossed = failed(Trust::Web, VerdictKind::Untouched, recorder.connections());
+        assert!(explain(&uncrossed).expect("it failed").contains("c1 did not cross the box"));
+        let decision = DecisionRecord {
+            action: "forward".to_owned(),
+            reason: "not-listed".to_owned(),
+            rule: None,
+            phase: "p".to_owned(),
+            coin: None,
+            clock: String::new(),
+        };
+        recorder.emit(id, crate::record::Event::Decision(decision));
+        let told = explain(&failed(Trust::Web, VerdictKind::Untouched, recorder.connections())).expect("it failed");
+        assert!(
+            told.contains("decided `forward` on c1 because of `not-listed`: compare the rule's `match` with no hello, port 443"),
+            "{told}"
+        );
+    }
+}

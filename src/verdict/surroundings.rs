@@ -117,7 +117,11 @@ fn fault_of(cert: &Cert) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
+    use crate::record::{Observer, Recorder};
+    use crate::scenario::{Place, Site, Transport, Vantage};
 
     #[test]
     fn hosts_are_compared_as_hosts() {
@@ -125,5 +129,37 @@ mod tests {
         assert!(same_host("bank.lab.test:8443", "bank.lab.test"));
         assert!(same_host("[2001:db8::1]:443", "2001:db8::1"));
         assert!(!same_host("bank.lab.test", "lab.test"));
+    }
+
+    #[test]
+    fn a_world_tells_addresses_and_faults() {
+        let address = "192.0.2.10".parse().expect("an address");
+        let site = Site {
+            names: vec!["old.test".to_owned(), "*.old.test".to_owned()],
+            addresses: vec![address],
+            asn: None,
+            place: Place::Outside,
+            services: Vec::new(),
+            cert: Cert::Expired,
+        };
+        let world = World { sites: vec![site], isp_resolver: Vec::new() };
+        let around = Surroundings::of(&world, "always");
+        let there = connection(SocketAddr::new(address, 443));
+        assert!(around.is_address_of(address, "www.OLD.test"));
+        assert!(around.is_address_of(address, "192.0.2.10"), "a literal is its own address");
+        assert!(around.concerns(&there, "old.test") && !around.concerns(&there, "new.test"));
+        assert_eq!(around.fault(&there, "old.test").as_deref(), Some("the genuine certificate has expired"));
+        let elsewhere = connection(([192, 0, 2, 99], 443).into());
+        assert_eq!(around.fault(&elsewhere, "old.test").as_deref(), Some("`192.0.2.99` is not an address of `old.test`"));
+        assert_eq!(around.fault(&elsewhere, "unknown.test"), None);
+        let lookup = connection(SocketAddr::new(address, 53));
+        assert!(!around.concerns(&lookup, "old.test"), "asking for a name is not talking to it");
+    }
+
+    fn connection(destination: SocketAddr) -> Connection {
+        let recorder = Recorder::new();
+        let key = (([192, 0, 2, 2], 40000).into(), destination);
+        let id = recorder.open(key, Transport::Tcp, Vantage::Inside, Observer::Box).0;
+        recorder.connection(id).expect("opened")
     }
 }
