@@ -348,6 +348,48 @@ async fn chromium_trusts_its_home() {
     }
 }
 
+/// Its proxy comes as an argument; its own background traffic asks for other hosts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn chromium_goes_through_the_proxy() {
+    let mut stores = Stores::new();
+    let server = Server::start(&stores.authority).await;
+    let (address, asked) = proxy(server.port).await;
+    if find("chromium", None).is_err() || !stores.with.write_nss().await.unwrap() {
+        println!("skipped: chromium or certutil is not installed");
+        return;
+    }
+    let outcome = run(&chromium(), &Kind::Proxy { address }, Trust::WebAuthority, &stores.with, HOST, 443).await;
+    println!("chromium asked the proxy for {:?}", asked.lock().unwrap());
+    assert!(asked.lock().unwrap().iter().any(|l| l.contains(HOST)), "{outcome:?}");
+    assert!(server.accepted(), "{outcome:?}");
+}
+
+/// A client that asked for it dies with the thread that started it, even when nobody is left to kill it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_client_can_be_made_to_die_with_the_lab() {
+    if std::env::var_os("MITMLAB_TEST_BECOME").is_some() {
+        let argv = ["/bin/sh", "-c", "sleep 60"].map(OsString::from);
+        panic!("{}", mitmlab::client::run::become_client(&argv, std::os::unix::process::parent_id()));
+    }
+    let this = std::env::current_exe().unwrap();
+    let started = std::thread::spawn(move || {
+        let mut command = std::process::Command::new(this);
+        command.args(["--exact", "a_client_can_be_made_to_die_with_the_lab", "--nocapture"]).env("MITMLAB_TEST_BECOME", "1");
+        let child = command.stdout(std::process::Stdio::null()).spawn().unwrap();
+        let name = format!("/proc/{}/comm", child.id());
+        let deadline = std::time::Instant::now() + LIMIT;
+        // the thread ends, as the lab's does at SIGKILL, once the program has become the client
+        while std::fs::read_to_string(&name).unwrap().trim() != "sh" && std::time::Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        child
+    });
+    let mut child = started.join().unwrap();
+    let status = child.wait().unwrap();
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
+}
+
 /// Without a database, by policy alone; and a root that the policy distrusts is refused though it is installed.
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
