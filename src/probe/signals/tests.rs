@@ -73,7 +73,7 @@ fn keys_that_no_public_authority_signs() {
 fn a_missing_sct_counts_only_where_others_have_one() {
     let (with, without) =
         (leaf("Somebody", &rsa(2048, 65537), Duration::ZERO, true), leaf("Somebody", &rsa(2048, 65537), Duration::ZERO, false));
-    assert_eq!(names(&[without.clone()], None, true), ["no-sct"]);
+    assert_eq!(names(std::slice::from_ref(&without), None, true), ["no-sct"]);
     assert_eq!(names(&[without], None, false), [""; 0]);
     assert_eq!(names(&[with], None, true), [""; 0]);
 }
