@@ -3,154 +3,20 @@
 //!
 //! A program that is not installed is skipped, and the skip is printed. Everything happens on loopback.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mitmlab::client::trust::spki_pin;
-use mitmlab::client::{Feed, Kind, Outcome, PlainChild, Surroundings, TrustStore, Vars, fill, find, preset_for, watch};
+use mitmlab::client::{Feed, Ground, Kind, Outcome, PlainChild, Surroundings, TrustStore, Vars, fill, find, preset_for, watch};
 use mitmlab::scenario::Trust;
-use rcgen::{BasicConstraints, CertificateParams, DnType, DnValue, IsCa, Issuer, KeyPair, KeyUsagePurpose};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use rustls_pki_types::CertificateDer;
 
-/// A root, and the key to sign with.
-struct Root {
-    certificate: CertificateDer<'static>,
-    issuer: Issuer<'static, KeyPair>,
-}
+#[path = "client_trust/world.rs"]
+mod world;
 
-impl Root {
-    fn new(name: &str) -> Self {
-        let mut params = ca(name);
-        params.distinguished_name.push(DnType::CountryName, DnValue::PrintableString("KZ".try_into().unwrap()));
-        let key = KeyPair::generate().unwrap();
-        Self { certificate: params.self_signed(&key).unwrap().der().clone(), issuer: Issuer::new(params, key) }
-    }
-
-    /// A leaf for the test's names, and the intermediate that signed it.
-    fn chain(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
-        let key = KeyPair::generate().unwrap();
-        let params = ca("Test Intermediate");
-        let intermediate = params.signed_by(&key, &self.issuer).unwrap();
-        let issuer = Issuer::new(params, key);
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(["localhost".into(), HOST.into(), "127.0.0.1".into()]).unwrap();
-        dates(&mut params);
-        params.use_authority_key_identifier_extension = true;
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
-        let leaf = params.signed_by(&key, &issuer).unwrap();
-        (vec![leaf.der().clone(), intermediate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
-    }
-}
-
-fn ca(name: &str) -> CertificateParams {
-    let mut params = CertificateParams::default();
-    dates(&mut params);
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    params.use_authority_key_identifier_extension = true;
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params
-}
-
-fn dates(params: &mut CertificateParams) {
-    let now = time::OffsetDateTime::now_utc();
-    (params.not_before, params.not_after) = (now - time::Duration::days(1), now + time::Duration::days(90));
-    params.serial_number = Some(u64::from_be_bytes(std::array::from_fn(|n| (now.nanosecond() >> (n % 4)) as u8 & 0x7f)).into());
-}
-
-/// A server whose chain ends in the authority's root, and what it could decrypt.
-struct Server {
-    port: u16,
-    application_bytes: Arc<AtomicU64>,
-    connections: Arc<AtomicU64>,
-    pin: String,
-}
-
-impl Server {
-    async fn start(authority: &Root) -> Self {
-        let (chain, key) = authority.chain();
-        let pin = spki_pin(&chain[0]).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .unwrap();
-        config.send_tls13_tickets = 0;
-        config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let application_bytes = Arc::new(AtomicU64::new(0));
-        let count = application_bytes.clone();
-        let connections = Arc::new(AtomicU64::new(0));
-        let arrived = connections.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                arrived.fetch_add(1, Ordering::SeqCst);
-                let (acceptor, count) = (acceptor.clone(), count.clone());
-                tokio::spawn(async move {
-                    let Ok(mut stream) = acceptor.accept(stream).await else { return };
-                    let mut request = vec![0; 16 * 1024];
-                    let Ok(read @ 1..) = stream.read(&mut request).await else { return };
-                    count.fetch_add(read as u64, Ordering::SeqCst);
-                    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nhello\n";
-                    let _ = stream.write_all(answer.as_bytes()).await;
-                    let _ = stream.shutdown().await;
-                    let _ = tokio::time::timeout(Duration::from_secs(1), stream.read(&mut request)).await;
-                });
-            }
-        });
-        Self { port, application_bytes, connections, pin }
-    }
-
-    fn accepted(&self) -> bool {
-        self.application_bytes.swap(0, Ordering::SeqCst) > 0
-    }
-
-    /// A client that never dialled has refused nothing.
-    fn contacted(&self) -> bool {
-        self.connections.swap(0, Ordering::SeqCst) > 0
-    }
-}
-
-/// A proxy that takes CONNECT for any name to one port here.
-async fn proxy(to: u16) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let list = asked.clone();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let list = list.clone();
-            tokio::spawn(async move {
-                let mut head = Vec::new();
-                while !head.ends_with(b"\r\n\r\n") && head.len() < 8192 {
-                    let Ok(byte) = stream.read_u8().await else { return };
-                    head.push(byte);
-                }
-                list.lock().unwrap().push(String::from_utf8_lossy(&head).lines().next().unwrap_or_default().to_owned());
-                if !head.starts_with(b"CONNECT") {
-                    return;
-                }
-                let Ok(mut upstream) = TcpStream::connect(("127.0.0.1", to)).await else { return };
-                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
-                let _ = tokio::io::copy_bidirectional(&mut stream, &mut upstream).await;
-            });
-        }
-    });
-    (address, asked)
-}
+use world::{HOST, Root, Server, proxy};
 
 /// One client: what it is called here, its command line, its input.
 struct Client {
@@ -400,40 +266,18 @@ async fn pinned_programs_finish_the_handshake_and_send_nothing_to_another_key() 
 async fn overlays_alone_reach_every_program_on_the_systems_store() {
     let stores = Stores::new();
     let server = Server::start(&stores.authority).await;
-    let own: Vec<(OsString, OsString)> = std::env::vars_os().collect();
-    let ground = mitmlab::client::Ground::look(&own);
     if !can_mount().await {
         println!("skipped: no user namespace here");
         return;
     }
     let mut wrong = Vec::new();
     for client in clients() {
-        let preset = preset_for(&client.argv);
-        let java = preset.name() == "java";
         // node carries its own roots
         if !is_there(&client).await || ["npm", "node https", "node fetch"].contains(&client.name) {
             continue;
         }
         for (trust, store) in [(Trust::WebAuthority, &stores.with), (Trust::Web, &stores.without)] {
-            let kind = Kind::Sealed(ground.clone());
-            let around = Surroundings::prepare(&kind, trust, store, preset, &own);
-            assert!(!java || around.variable("JAVA_TOOL_OPTIONS").is_none());
-            let bare: Vec<_> = around.env.iter().filter(|(n, _)| !around.set.iter().any(|s| s.name == *n)).cloned().collect();
-            let vars = Vars {
-                url: Some(format!("https://localhost:{}/", server.port)),
-                host: Some("localhost".to_owned()),
-                ca: Some(store.bundle.clone()),
-                lab: Some(lab()),
-                ..Vars::default()
-            };
-            let argv: Vec<String> = client.argv.iter().map(|a| a.replace("{port}", &server.port.to_string())).collect();
-            let mut command = tokio::process::Command::new("unshare");
-            command.env_clear().envs(bare).args(["-rm", "/bin/sh", "-ec", MOUNT, "sh"]);
-            for overlay in &around.overlays {
-                command.arg(&overlay.source).arg(&overlay.target);
-            }
-            command.arg("--").args(fill(&argv, &vars).unwrap());
-            let outcome = watch(PlainChild::start(command, client.feed.clone()).unwrap(), LIMIT).await;
+            let outcome = run_overlaid(&client, trust, store, server.port).await;
             let (accepted, contacted) = (server.accepted(), server.contacted());
             println!("{:24} {trust}: accepted {accepted} (exit {:?})", client.name, outcome.exit);
             if accepted != trust.has_authority() || !contacted {
@@ -442,6 +286,34 @@ async fn overlays_alone_reach_every_program_on_the_systems_store() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Runs a client with the overlays of the sealed network and without the variables that name the store.
+#[cfg(target_os = "linux")]
+async fn run_overlaid(client: &Client, trust: Trust, store: &TrustStore, port: u16) -> Outcome {
+    let own: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+    let around = Surroundings::prepare(&Kind::Sealed(Ground::look(&own)), trust, store, preset_for(&client.argv), &own);
+    assert_eq!(around.variable("JAVA_TOOL_OPTIONS"), None, "Java reads its overlay");
+    let bare = around.env.iter().filter(|(n, _)| n == "HOME" || !around.set.iter().any(|s| s.name == *n)).cloned();
+    let vars = Vars {
+        url: Some(format!("https://localhost:{port}/")),
+        host: Some("localhost".to_owned()),
+        ca: Some(store.bundle.clone()),
+        lab: Some(lab()),
+        ..Vars::default()
+    };
+    let argv: Vec<String> = client.argv.iter().map(|a| a.replace("{port}", &port.to_string())).collect();
+    let mut argv = fill(&argv, &vars).unwrap();
+    if client.name == "chromium" {
+        argv = around.complete(&argv);
+    }
+    let mut command = tokio::process::Command::new("unshare");
+    command.env_clear().envs(bare).args(["-rm", "/bin/sh", "-ec", MOUNT, "sh"]);
+    for overlay in &around.overlays {
+        command.arg(&overlay.source).arg(&overlay.target);
+    }
+    command.arg("--").args(argv);
+    watch(PlainChild::start(command, client.feed.clone()).unwrap(), LIMIT).await
 }
 
 #[cfg(target_os = "linux")]
@@ -454,33 +326,97 @@ async fn can_mount() -> bool {
     }
 }
 
+fn chromium() -> Client {
+    let argv = ["chromium", "--headless", "--disable-gpu", "--dump-dom", "{url}"].map(str::to_owned).to_vec();
+    Client { name: "chromium", argv, feed: Feed::Nothing }
+}
+
 /// Chromium reads no bundle: a new home with an NSS database.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn chromium_trusts_its_home() {
     let mut stores = Stores::new();
     let server = Server::start(&stores.authority).await;
-    let client = |port| Client {
-        name: "chromium",
-        argv: ["chromium", "--headless", "--disable-gpu", "--dump-dom", &format!("https://localhost:{port}/")]
-            .map(str::to_owned)
-            .to_vec(),
-        feed: Feed::Nothing,
-    };
-    let client = client(server.port);
     if find("chromium", None).is_err() || !stores.with.write_nss().await.unwrap() || !stores.without.write_nss().await.unwrap() {
         println!("skipped: chromium or certutil is not installed");
         return;
     }
     for (trust, store) in [(Trust::WebAuthority, &stores.with), (Trust::Web, &stores.without)] {
-        let outcome = run(&client, &Kind::Direct, trust, store, "localhost", server.port).await;
+        let outcome = run(&chromium(), &Kind::Direct, trust, store, "localhost", server.port).await;
         let (accepted, contacted) = (server.accepted(), server.contacted());
         println!("chromium {trust}: accepted {accepted} (exit {:?}, {} ms)", outcome.exit, outcome.ms);
         assert_eq!((accepted, contacted), (trust.has_authority(), true), "{outcome:?}");
     }
 }
 
+/// Its proxy comes as an argument; its own background traffic asks for other hosts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn chromium_goes_through_the_proxy() {
+    let mut stores = Stores::new();
+    let server = Server::start(&stores.authority).await;
+    let (address, asked) = proxy(server.port).await;
+    if find("chromium", None).is_err() || !stores.with.write_nss().await.unwrap() {
+        println!("skipped: chromium or certutil is not installed");
+        return;
+    }
+    let outcome = run(&chromium(), &Kind::Proxy { address }, Trust::WebAuthority, &stores.with, HOST, 443).await;
+    println!("chromium asked the proxy for {:?}", asked.lock().unwrap());
+    assert!(asked.lock().unwrap().iter().any(|l| l.contains(HOST)), "{outcome:?}");
+    assert!(server.accepted(), "{outcome:?}");
+}
+
+/// A client that asked for it dies with the thread that started it, even when nobody is left to kill it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_client_can_be_made_to_die_with_the_lab() {
+    if std::env::var_os("MITMLAB_TEST_BECOME").is_some() {
+        let argv = ["/bin/sh", "-c", "sleep 60"].map(OsString::from);
+        panic!("{}", mitmlab::client::run::become_client(&argv, std::os::unix::process::parent_id()));
+    }
+    let this = std::env::current_exe().unwrap();
+    let started = std::thread::spawn(move || {
+        let mut command = std::process::Command::new(this);
+        command.args(["--exact", "a_client_can_be_made_to_die_with_the_lab", "--nocapture"]).env("MITMLAB_TEST_BECOME", "1");
+        let child = command.stdout(std::process::Stdio::null()).spawn().unwrap();
+        let name = format!("/proc/{}/comm", child.id());
+        let deadline = std::time::Instant::now() + LIMIT;
+        // the thread ends, as the lab's does at SIGKILL, once the program has become the client
+        while std::fs::read_to_string(&name).unwrap().trim() != "sh" && std::time::Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        child
+    });
+    let mut child = started.join().unwrap();
+    let status = child.wait().unwrap();
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
+}
+
+/// Without a database, by policy alone; and a root that the policy distrusts is refused though it is installed.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn chromium_trusts_and_distrusts_by_its_policy() {
+    let stores = Stores::new();
+    let server = Server::start(&stores.authority).await;
+    if find("chromium", None).is_err() || !can_mount().await {
+        println!("skipped: chromium is not installed, or no user namespace here");
+        return;
+    }
+    for (trust, store, expected) in [
+        (Trust::WebAuthority, &stores.with, true),
+        (Trust::Web, &stores.without, false),
+        (Trust::WebAuthorityBlocklist, &stores.with, false),
+    ] {
+        let outcome = run_overlaid(&chromium(), trust, store, server.port).await;
+        let (accepted, contacted) = (server.accepted(), server.contacted());
+        println!(
+            "chromium by policy, {trust}: accepted {accepted} (exit {:?}) {}",
+            outcome.exit,
+            outcome.stderr_tail.replace('\n', " | ")
+        );
+        assert_eq!((accepted, contacted), (expected, true), "{trust}: {outcome:?}");
+    }
+}
+
 /// Pairs of source and target up to `--`, then the client.
 const MOUNT: &str = r#"while [ "$1" != -- ]; do mount --bind "$1" "$2"; shift 2; done; shift; exec "$@""#;
 
-const HOST: &str = "bank.lab.test";
 const LIMIT: Duration = Duration::from_secs(60);

@@ -170,7 +170,7 @@ fn arguments(context: &set::Context<'_>) -> Vec<Inserted> {
         text: argument
             .text
             .replace("{bundle}", &context.store.bundle.to_string_lossy())
-            .replace("{dir}", &context.store.dir.to_string_lossy())
+            .replace("{dir}", &context.store.leg_dir.to_string_lossy())
             .replace("{proxy}", &address.map(|a| a.to_string()).unwrap_or_default()),
         why: argument.why,
     };

@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use super::program::find;
 use super::trust::TrustStore;
 use crate::scenario::Trust;
 
@@ -53,7 +54,9 @@ impl Ground {
     pub fn look(own_env: &[(OsString, OsString)]) -> Self {
         let variable = |name: &str| own_env.iter().find(|(n, _)| n == name).map(|(_, v)| PathBuf::from(v));
         let existing = |paths: Vec<PathBuf>| paths.iter().filter_map(|p| p.canonicalize().ok()).collect();
-        let homes: Vec<_> = children("/usr/lib/jvm").into_iter().chain(variable("JAVA_HOME")).collect();
+        let on_path = || find("java", variable("PATH")?.as_os_str().into()).ok()?.canonicalize().ok();
+        let java_home = on_path().and_then(|java| Some(java.parent()?.parent()?.to_owned())); // HOME/bin/java
+        let homes: Vec<_> = children("/usr/lib/jvm").into_iter().chain(variable("JAVA_HOME")).chain(java_home).collect();
         let java = homes.iter().flat_map(|h| JAVA_STORES.iter().map(|s| h.join(s))).collect();
         let bundles = BUNDLES.iter().map(PathBuf::from).chain(certifi(&variable)).collect();
         Self {

@@ -2,6 +2,10 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::presets::parse_version;
+use super::run::{Feed, PlainChild, watch};
 
 /// No such program.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +39,14 @@ pub fn find(program: &str, path: Option<&OsStr>) -> Result<PathBuf, NotFound> {
         .ok_or_else(|| not_found(program, format!("`{}`", path.to_string_lossy())))
 }
 
+/// Major and minor number of a program, as it answers `--version` on either stream. None if it does not say so in time.
+pub async fn version(program: &Path) -> Option<(u32, u32)> {
+    let mut command = tokio::process::Command::new(program);
+    command.arg("--version");
+    let outcome = watch(PlainChild::start(command, Feed::Nothing).ok()?, PATIENCE).await;
+    parse_version(&outcome.stdout_head).or_else(|| parse_version(&outcome.stderr_tail))
+}
+
 fn not_found(program: &str, searched: String) -> NotFound {
     let hint = PACKAGES.iter().find(|(name, _)| *name == program).map(|(_, package)| format!("apt install {package}"));
     NotFound { program: program.to_owned(), searched, hint }
@@ -50,6 +62,9 @@ fn is_executable(path: &Path) -> bool {
 fn is_executable(path: &Path) -> bool {
     path.is_file()
 }
+
+/// For `--version`; Java takes half a second.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
@@ -93,5 +108,19 @@ mod tests {
     #[test]
     fn a_file_that_is_no_program_is_refused() {
         assert!(find("/etc/passwd", None).unwrap_err().searched.contains("no executable"));
+    }
+
+    #[tokio::test]
+    async fn a_version_is_asked_and_silence_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = |name: &str, text: &str| {
+            use std::os::unix::fs::PermissionsExt as _;
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            path
+        };
+        assert_eq!(version(&script("speaks", "#!/bin/sh\necho thing v24.5.1 >&2\n")).await, Some((24, 5)));
+        assert_eq!(version(&script("silent", "#!/bin/sh\n")).await, None);
     }
 }

@@ -47,6 +47,8 @@ pub struct TrustStore {
     pub firefox_policy: PathBuf,
     /// Home directory with an NSS database in `.pki/nssdb`, if one was made ([`TrustStore::write_nss`]).
     pub nss_home: Option<PathBuf>,
+    /// Where the files of one leg go: configuration, caches, browser profiles ([`TrustStore::in_leg`]).
+    pub leg_dir: PathBuf,
     /// Number of certificates in it.
     pub count: usize,
     /// No root was given: the store holds one placeholder whose key is gone ([`TrustStore::write`]).
@@ -133,6 +135,11 @@ impl TrustStore {
         Ok(made)
     }
 
+    /// The same store for another leg: what a program keeps (profiles, caches) stays apart in `dir`.
+    pub fn in_leg(&self, dir: PathBuf) -> Self {
+        Self { leg_dir: dir, ..self.clone() }
+    }
+
     fn at(dir: &Path, count: usize, placeholder: bool) -> Self {
         Self {
             dir: dir.to_owned(),
@@ -146,6 +153,7 @@ impl TrustStore {
             chromium_policy_blocked: dir.join("chromium-blocked"),
             firefox_policy: dir.join("firefox"),
             nss_home: None,
+            leg_dir: dir.join("leg"),
             count,
             placeholder,
         }

@@ -104,3 +104,6 @@ fn perhaps(name: &'static str, evidence: String) -> Signal {
 fn broken(name: &'static str, evidence: String) -> Signal {
     Signal { name, speaks_for: SpeaksFor::BrokenSite, evidence }
 }
+
+#[cfg(test)]
+mod tests;

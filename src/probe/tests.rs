@@ -210,6 +210,50 @@ async fn the_hello_is_as_asked_for() {
     assert!(ask("https://localhost/", &["--connect", &address, "--sni", "other.test"], &settings).await.is_ok());
 }
 
+/// A proxy that opens one way to a fixed address, and tells what it was asked.
+async fn proxy(to: SocketAddr) -> (String, tokio::task::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let task = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        stream.write_all(b"HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n").await.unwrap();
+        let mut upstream = TcpStream::connect(to).await.unwrap();
+        let _ = tokio::io::copy_bidirectional(&mut stream, &mut upstream).await;
+        String::from_utf8(head).unwrap()
+    });
+    (address, task)
+}
+
+#[tokio::test]
+async fn a_proxy_is_asked_for_the_name_and_not_for_an_address() {
+    let dir = tempfile::tempdir().unwrap();
+    let web = Authority::new("Web");
+    let key = web.leaf("bank.lab.test", GOOD);
+    let server = Server::start(key).await;
+    let (address, task) = proxy(server.address).await;
+    let settings = Settings { proxy: Some(format!("http://{address}")), ..trusting(dir.path(), &[&web]) };
+    assert_eq!(ask("https://bank.lab.test/", &[], &settings).await.unwrap().status, 200);
+    assert!(task.await.unwrap().starts_with("CONNECT bank.lab.test:443 HTTP/1.1\r\nHost: bank.lab.test:443\r\n"));
+}
+
+#[tokio::test]
+async fn a_control_address_shows_another_issuer() {
+    let dir = tempfile::tempdir().unwrap();
+    let (web, installed) = (Authority::new("Web"), Authority::new("Installed"));
+    let settings = trusting(dir.path(), &[&web, &installed]);
+    let genuine = Server::start(web.leaf("localhost", GOOD)).await;
+    let forged = Server::start(installed.leaf("localhost", GOOD)).await;
+    let control = genuine.address.to_string();
+    let report = look(&forged.url(), &["--control", &control], &settings).await;
+    assert_eq!((report.finding, names(&report)), (Finding::Intercepted, vec!["differs-from-control"]), "{report}");
+    let report = look(&genuine.url(), &["--control", &control], &settings).await;
+    assert_eq!((report.finding, names(&report)), (Finding::Clean, vec!["same-key"]), "{report}");
+}
+
 #[tokio::test]
 async fn nobody_there_and_silence_are_told_apart_and_bounded() {
     let settings = Settings::default();

@@ -19,7 +19,7 @@ pub(super) struct Context<'a> {
 
 impl Context<'_> {
     fn file(&self, name: &str) -> PathBuf {
-        self.store.dir.join("config").join(name)
+        self.store.leg_dir.join("config").join(name)
     }
 
     fn proxy(&self) -> Option<SocketAddr> {
@@ -38,7 +38,7 @@ impl Context<'_> {
 /// Configuration files and caches of the user, out of the way.
 pub(super) fn neutral(context: &Context<'_>) -> Vec<Variable> {
     let empty = context.file(EMPTY);
-    let cache = |name: &str| context.store.dir.join("cache").join(name);
+    let cache = |name: &str| context.store.leg_dir.join("cache").join(name);
     let mut variables = vec![
         set("CURL_HOME", context.file("curl"), "an empty .curlrc lies there"),
         set("PIP_CONFIG_FILE", "/dev/null", "no pip.conf"),
@@ -62,7 +62,7 @@ pub(super) fn neutral(context: &Context<'_>) -> Vec<Variable> {
         set("UV_NO_CONFIG", "1", "no uv.toml"),
     ];
     if context.preset.home == Home::Fresh {
-        let home = context.store.nss_home.clone().unwrap_or_else(|| context.store.dir.join("home"));
+        let home = context.store.nss_home.clone().unwrap_or_else(|| context.store.leg_dir.join("home"));
         variables.push(set("HOME", home, "a home of its own: profile, NSS database and caches of this leg only"));
     }
     variables

@@ -179,7 +179,6 @@ pub(super) static PRESETS: &[Preset] = &[
         remark: Some(
             "exits 0 on a refusal and opens several connections; a root installed by the user overrides its built-in pins",
         ),
-        ..UNKNOWN
     },
     Preset {
         names: &["firefox", "firefox-esr"],

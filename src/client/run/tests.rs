@@ -13,7 +13,7 @@ fn shell(script: &str) -> Command {
 }
 
 async fn run(script: &str, deadline: Duration) -> Outcome {
-    watch(PlainChild::start(shell(script), Feed::Nothing).unwrap(), deadline).await
+    watch(PlainChild::start(shell(script), Feed::Nothing).expect("a shell"), deadline).await
 }
 
 const LONG: Duration = Duration::from_secs(20);
