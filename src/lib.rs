@@ -2,6 +2,7 @@
 //! client use that Internet, and says with evidence what happened: was the connection forged, did the client refuse,
 //! did a detector notice. Nothing leaves the machine, nothing stays on it.
 
+pub mod cli;
 pub mod client;
 pub mod forge;
 pub mod middlebox;

@@ -1,0 +1,5 @@
+//! cli
+
+pub mod cert;
+pub mod forge;
+pub mod profile;
