@@ -10,18 +10,23 @@
 //! - [`der`], [`tbs`], [`oid`], [`name`], [`dates`], [`extension`]: the writer and reader
 //! - [`key`], [`supply`]: keys of every kind the field has seen, and a shelf of fresh ones
 //! - [`sct`], [`ocsp`]: what a stealthy forger adds
-//! - [`describe`]: certificates in words
+//! - [`describe`], [`diff`], [`explain`]: certificates in words, side by side, with the reasons
+//! - [`pem`], [`blocklist`]: files in and out, the vendors' answer
 //!
 //! Keys live in memory only and die with the [`Forger`]. Nothing here opens a socket or writes a file.
 
+pub mod blocklist;
 pub mod dates;
 pub mod der;
 pub mod describe;
+pub mod diff;
+pub mod explain;
 pub mod extension;
 pub mod key;
 pub mod name;
 pub mod ocsp;
 pub mod oid;
+pub mod pem;
 pub mod profile;
 pub mod sct;
 pub mod supply;

@@ -25,7 +25,6 @@ pub(super) struct Issuer {
     pub(super) der: CertificateDer<'static>,
     pub(super) facts: IssuerFacts,
     pub(super) key: Key,
-    pub(super) not_before: OffsetDateTime,
     pub(super) not_after: OffsetDateTime,
 }
 
@@ -227,7 +226,7 @@ impl Authority {
             extensions,
         };
         let der = tbs.sign(root.map_or(&key, |root| &root.key), recipe.digest)?;
-        Ok(Issuer { der, facts: own, key, not_before: from, not_after: to })
+        Ok(Issuer { der, facts: own, key, not_after: to })
     }
 
     fn serial(&self, rule: &SerialRule, key: &Key) -> Vec<u8> {

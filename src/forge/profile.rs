@@ -141,9 +141,6 @@ impl Profile {
 
     /// What a field rests on, by its path.
     pub fn basis(&self, field: &str) -> Basis<'_> {
-        let by = |map: &'_ BTreeMap<String, String>| check::covering(map, field).map(|(_, text)| text.to_owned());
-        let exact = |map: &'_ BTreeMap<String, String>| map.contains_key(field);
-        let _ = (by, exact);
         match (check::covering(&self.evidence, field), check::covering(&self.not_evidence_based, field)) {
             (Some((a, source)), Some((b, _))) if a.len() >= b.len() => Basis::Source(source),
             (_, Some((_, why))) => Basis::NotEvidenceBased(why),
@@ -176,3 +173,50 @@ impl std::fmt::Display for Basis<'_> {
 
 /// The longest embedded profile has some 8 KiB.
 const MAX_FILE: u64 = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_embedded_profile_is_sound_and_every_field_has_a_basis() {
+        for listed in profiles() {
+            let profile = Profile::load(listed.name).unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(profile.name, listed.name);
+            assert!(FIELDS.iter().all(|field| profile.basis(field) != Basis::Unsaid || field.starts_with("intermediate.") || *field == "root.twin"));
+        }
+    }
+
+    #[test]
+    fn the_closest_basis_speaks() {
+        let profile = Profile::load("isca-2021-2024").unwrap();
+        assert!(matches!(profile.basis("leaf.validity"), Basis::Source(s) if s.contains("339")));
+        assert!(matches!(profile.basis("leaf.key"), Basis::NotEvidenceBased(_)));
+        assert!(matches!(profile.basis("root.extensions"), Basis::NotEvidenceBased(_)));
+        assert!(matches!(profile.basis("root.key"), Basis::Source(_)));
+    }
+
+    #[test]
+    fn errors_point_at_their_place() {
+        let text = profiles()[0].text;
+        let error = |from: &str, to: &str| Profile::parse("p", &text.replacen(from, to, 1)).unwrap_err().to_string();
+        for (from, to, says) in [
+            ("reuse =", "reuze =", "unknown field `reuze`"),
+            ("\"rsa-2048-e3\"", "\"rsa-2047\"", "unknown key kind `rsa-2047`"),
+            ("\"-6h\"", "\"6 hours\"", "is no span"),
+            ("2016-02-02T05:41:00Z", "2016-02-02", "no moment with an offset"),
+            ("3D957F", "3G957F", "is not hex"),
+            ("\"extended-key-usage\"", "\"extended\"", "is no extension"),
+            ("type = \"CN\"", "type = \"XN\"", "is no attribute type"),
+            ("{ plus-random = 32 }", "{ plus-random = 65 }", "1 to 64 bits"),
+            ("to = 2046", "to = 2006", "ends before it begins"),
+            ("\"leaf.cache\" =", "\"leaf.cash\" =", "no such field"),
+            ("ca = true", "ca = false", "nothing that it signs would be accepted"),
+        ] {
+            let message = error(from, to);
+            assert!(message.contains(says), "{from} -> {to}: {message}");
+        }
+        assert!(error("reuse =", "reuze =").contains("line 4"), "{}", error("reuse =", "reuze ="));
+        assert!(Profile::load("nobody").unwrap_err().to_string().contains("`qaznet-2019`"));
+    }
+}

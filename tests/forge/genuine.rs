@@ -90,7 +90,7 @@ impl Public {
                 ("serialNumber", "050440008395", tag::PRINTABLE_STRING),
                 ("C", "KZ", tag::PRINTABLE_STRING),
                 ("L", "Nur-Sultan", tag::PRINTABLE_STRING),
-                ("O", "ТОО Информ-Систем", tag::UTF8_STRING),
+                ("O", "TOO Информ-Систем", tag::UTF8_STRING),
                 ("OU", "IT DEPARTMENT", tag::PRINTABLE_STRING),
                 ("CN", "rcku.kz", tag::PRINTABLE_STRING),
             ]),

@@ -9,4 +9,20 @@ macro_rules! embedded {
 }
 
 /// All, the evidence-based ones first.
-pub(super) const ALL: &[Listed] = embedded!["qaznet-2019",];
+pub(super) const ALL: &[Listed] = embedded![
+    "qaznet-2019",
+    "qaznet-2019-before-0719",
+    "qaznet-2019-after-0730",
+    "qaznet-2019-after-0730-shifted",
+    "isca-2020",
+    "isca-2021-2024",
+    "nca-2015",
+    "corporate",
+    "antivirus",
+    "parental",
+    "captive-portal",
+    "blind",
+    "shared-key",
+    "mirror",
+    "mirror-with-ct",
+];
