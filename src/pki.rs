@@ -28,3 +28,6 @@ pub use describe::{describe, describe_chain};
 pub use issue::{PkiError, PublicPki};
 pub use issued::Issued;
 pub use name::{Name, NameError};
+
+#[cfg(test)]
+mod tests;
