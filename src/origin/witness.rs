@@ -27,6 +27,7 @@ struct Inner {
 #[derive(Default)]
 struct State {
     handshaken: bool,
+    pending: Option<Arc<Issued>>,
     closed: [bool; 2],
     plain: Vec<(Side, u8)>,
     error: Option<String>,
@@ -107,9 +108,15 @@ impl Witness {
         }
     }
 
-    /// A chain was sent. What the box is shown is the box's to tell.
-    pub(super) fn presented(&self, issued: &Issued) {
-        if self.0.half == Half::Client {
+    /// rustls has asked for the chain: it is going to be sent, unless the rest of the hello does not suit.
+    pub(super) fn will_present(&self, issued: &Arc<Issued>) {
+        self.state().pending = Some(Arc::clone(issued));
+    }
+
+    /// The chain was sent, if there is one to send. What the box is shown is the box's to tell.
+    pub(super) fn presented(&self) {
+        let pending = self.state().pending.take();
+        if let (Some(issued), Half::Client) = (pending, self.0.half) {
             let chain = issued.described().to_vec();
             self.emit(Event::ChainPresented { by: Observer::Origin, chain, profile: None, forge_us: 0 });
         }
@@ -208,6 +215,9 @@ impl Witness {
     }
 
     fn plain_alert(&self, from: Side, level: u8, number: u8) {
+        if from == Side::Client {
+            self.presented(); // what it answers to
+        }
         let mut state = self.state();
         state.plain.push((from, number));
         let after = state.handshaken;

@@ -65,6 +65,12 @@ async fn curl_refuses_every_fault_and_the_record_tells_how() {
             assert_eq!(half.bytes.app_up, Some(0), "{name} {version}");
             assert!(connection.requests.is_empty() && !connection.presented.is_empty(), "{name} {version}");
             let first = half.alerts.first().expect("an alert");
+            let entries = bench.recorder.entries();
+            let at = |wanted: fn(&Event) -> bool| entries.iter().position(|e| wanted(&e.event)).expect("recorded");
+            assert!(
+                at(|e| matches!(e, Event::ChainPresented { .. })) < at(|e| matches!(e, Event::Alert { .. })),
+                "{name} {version}"
+            );
             match alert {
                 Some(number) => {
                     assert_eq!(
