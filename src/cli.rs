@@ -4,11 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub mod cert;
 mod doctor;
 mod exec;
+pub mod forge;
 mod manual;
 mod network;
 mod own;
+pub mod profile;
 mod run;
 mod scenario;
 
@@ -40,10 +43,18 @@ impl Cli {
             Command::Doctor { json } => doctor::doctor(json),
             Command::Client(options) => own::client(&options),
             Command::Probe(options) => own::probe(&options),
+            Command::Forge(args) => printed(|out| forge::run(&args, out)),
+            Command::Cert(args) => printed(|out| cert::run(&args, out)),
+            Command::Profile(args) => printed(|out| profile::run(&args, out)),
             Command::Completions { shell } => manual::completions(shell),
             Command::Man => manual::man(),
         }
     }
+}
+
+/// Runs a command that prints; its errors are the user's to mend.
+fn printed(run: impl FnOnce(&mut dyn std::io::Write) -> anyhow::Result<u8>) -> Result<u8, Error> {
+    run(&mut std::io::stdout().lock()).map_err(|error| Error::Usage(format!("{error:#}")))
 }
 
 /// What to do.
@@ -66,6 +77,12 @@ pub enum Command {
     Client(crate::probe::client::Options),
     /// The reference detector: was this connection intercepted?
     Probe(crate::probe::detector::Options),
+    /// Print the chain that the box would send in place of a genuine one
+    Forge(forge::ForgeArgs),
+    /// Look at certificates side by side
+    Cert(cert::CertArgs),
+    /// List, show or check forging profiles
+    Profile(profile::ProfileArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell

@@ -14,8 +14,8 @@ pub mod trust;
 
 pub use environment::{Kind, Surroundings};
 pub use fill::{FillError, Vars, fill};
-pub use overlays::{Ground, Overlay};
-pub use presets::{Preset, ProxyUse, Store, preset_for};
+pub use overlays::{Ground, NameService, Overlay};
+pub use presets::{Preset, ProxyUse, Store, preset_for, program_at};
 pub use program::{NotFound, find};
-pub use run::{ChildHandle, Feed, Outcome, PlainChild, watch};
-pub use trust::TrustStore;
+pub use run::{ChildHandle, Feed, Outcome, Pipes, PlainChild, watch};
+pub use trust::{TrustStore, spki_pin};

@@ -10,7 +10,7 @@
 //!  mitmlab Unknown Root (P-256) ─── mitmlab Unknown CA (P-256)  ── leaves of Cert::UntrustedRoot  (made when needed)
 //! ```
 //!
-//! Every leaf passes through [`issue`]; an extension that all genuine leaves should carry (SCTs, AIA, CRL distribution
+//! Every leaf passes through `issue.rs`; an extension that all genuine leaves should carry (SCTs, AIA, CRL distribution
 //! points) is one more entry in `extension.rs`. RFC 5280 is the profile; the chains pass `openssl verify -x509_strict`.
 
 mod authority;
@@ -25,3 +25,6 @@ mod subject;
 pub use issue::{PkiError, PublicPki};
 pub use issued::Issued;
 pub use name::{Name, NameError};
+
+#[cfg(test)]
+mod tests;

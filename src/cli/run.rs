@@ -10,7 +10,7 @@ use super::scenario::load;
 use super::{Format, Run};
 use crate::error::{AS_EXPECTED, Error};
 use crate::lab::{Filter, Lab, Progress, Replacement};
-use crate::record::RecordFolder;
+use crate::record::folder::RecordFolder;
 use crate::scenario::Plan;
 use crate::verdict::report::text::Look;
 use crate::verdict::report::{json, junit, markdown, tap, text};

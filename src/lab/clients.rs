@@ -13,14 +13,25 @@ impl Lab {
         if !clients.exists() {
             let failed = |e| Error::machine(format!("write `{}`", clients.display()), e);
             let fresh = self.0.folder.path().join(format!("lab-{:?}", std::thread::current().id()));
-            std::fs::create_dir_all(fresh.join("clients")).map_err(failed)?;
             for (name, text) in PROGRAMS {
-                std::fs::write(fresh.join("clients").join(name), text).map_err(failed)?;
+                let file = fresh.join("clients").join(name);
+                file.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(failed)?;
+                std::fs::write(file, text).map_err(failed)?;
             }
             // Two legs may do this at once: the first one wins, with all files in place.
             if std::fs::rename(&fresh, &folder).is_err() {
                 let _ = std::fs::remove_dir_all(&fresh);
             }
+        }
+        Ok(folder)
+    }
+
+    /// The name service files of clients in the sealed network.
+    #[cfg(target_os = "linux")]
+    pub(super) fn names_folder(&self) -> Result<PathBuf, Error> {
+        let folder = self.0.folder.path().join("names");
+        if !folder.join("hosts").exists() {
+            super::sealed::write_names(&folder).map_err(|e| Error::machine("write the clients' hosts file", e))?;
         }
         Ok(folder)
     }
@@ -35,7 +46,6 @@ impl Lab {
 }
 
 const PROGRAMS: &[(&str, &str)] = &[
-    ("Get.java", include_str!("../../lab/clients/Get.java")),
     ("fetch.mjs", include_str!("../../lab/clients/fetch.mjs")),
     ("get.mjs", include_str!("../../lab/clients/get.mjs")),
     ("get.php", include_str!("../../lab/clients/get.php")),
@@ -46,9 +56,11 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("get_curl.php", include_str!("../../lab/clients/get_curl.php")),
     ("get_httpx.py", include_str!("../../lab/clients/get_httpx.py")),
     ("get_requests.py", include_str!("../../lab/clients/get_requests.py")),
-    ("go", include_str!("../../lab/clients/go")),
-    ("go-pinned", include_str!("../../lab/clients/go-pinned")),
-    ("java", include_str!("../../lab/clients/java")),
+    ("go-pinned/pinned.go", include_str!("../../lab/clients/go-pinned/pinned.go")),
+    ("go/get.go", include_str!("../../lab/clients/go/get.go")),
+    ("java/Get.java", include_str!("../../lab/clients/java/Get.java")),
+    ("java/GetHttpClient.java", include_str!("../../lab/clients/java/GetHttpClient.java")),
+    ("java/Pinned.java", include_str!("../../lab/clients/java/Pinned.java")),
     ("pinned.mjs", include_str!("../../lab/clients/pinned.mjs")),
     ("pinned.py", include_str!("../../lab/clients/pinned.py")),
 ];

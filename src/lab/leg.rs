@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::middlebox::standing::Standing;
 use crate::record::{Event, LegId, LegKind};
 use crate::scenario::{Clock, Trust, Vantage};
-use crate::verdict::LegTruth;
+use crate::verdict::{LegTruth, lookups_of};
 
 /// What is to be run, and how.
 #[derive(Clone, Debug)]
@@ -123,12 +123,12 @@ impl Lab {
     ) -> Result<Ended, Error> {
         surroundings.write_files().map_err(|e| Error::machine("write a client's configuration", e))?;
         let argv = surroundings.complete(&argv);
-        let place = sealed.reserve(order.vantage).map_err(|e| Error::machine("reserve a client's addresses", e))?;
-        for address in place.addresses() {
+        let place = sealed.reserve(order.vantage);
+        for address in place.all() {
             self.recorder().assign(address, id);
         }
         self.tell_start(id, &order, &argv, &surroundings);
-        let ended = match sealed.start(place, &program, &argv, &surroundings, order.terminal).await {
+        let ended = match sealed.start(place, &program, &argv, &surroundings, order.terminal, &self.names_folder()?).await {
             Err(error) => self.not_started(id, &order, argv, format!("could not start `{}`: {error}", program.display())),
             Ok(child) => {
                 let outcome = watch(child, order.deadline).await;
@@ -167,6 +167,7 @@ impl Lab {
             stdout_head: outcome.stdout_head,
             stderr_tail: outcome.stderr_tail,
             connections: self.recorder().connections_of(id),
+            lookups: lookups_of(&self.recorder().entries_of(id), id),
         };
         Ended { id, truth, stdout: outcome.stdout }
     }
@@ -185,6 +186,7 @@ impl Lab {
             stdout_head: String::new(),
             stderr_tail: String::new(),
             connections: Vec::new(),
+            lookups: Vec::new(),
         };
         Ended { id, truth, stdout: Vec::new() }
     }

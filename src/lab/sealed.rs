@@ -78,7 +78,7 @@ impl SealedGround {
         let mut tasks = Vec::new();
         for place in [Place::Inside, Place::Outside] {
             let socket = self.sealed.bind_udp(place, DNS).map_err(|e| Error::machine("open the resolver's UDP port", e))?;
-            let socket = AnyUdp(AsyncFd::new(socket).map_err(|e| Error::machine("watch the resolver's UDP port", e))?);
+            let socket = AnyUdp(AsyncFd::register(socket).map_err(|e| Error::machine("watch the resolver's UDP port", e))?);
             tasks.push(resolver::serve_udp(socket, resolver.clone()));
             tasks.push(resolver::serve_tcp(self.listener(place, DNS)?, resolver.clone()));
         }

@@ -53,6 +53,14 @@ async fn wait_for_either(middlebox: &Arc<Middlebox>, arrival: &Arrival, mut clie
     }
 }
 
+/// A connection that does not cross the box: nobody looks at it.
+pub async fn pass_by(middlebox: &Middlebox, arrival: &Arrival, client: Prefixed<TcpStream>, origin: TcpStream) {
+    splice(middlebox, arrival, client, Vec::new(), origin, &[]).await;
+    let recorder = middlebox.recorder();
+    recorder.emit(arrival.id, Event::ConnectionEnd {});
+    recorder.forget((arrival.client, arrival.destination));
+}
+
 async fn go_on(middlebox: &Arc<Middlebox>, arrival: &Arrival, client: Prefixed<TcpStream>, first: Vec<u8>, seen: Seen) {
     tell_first(middlebox, arrival, &seen, 0);
     if matches!(seen, Seen::NoHello(NoHello::Empty | NoHello::Failed(_))) {

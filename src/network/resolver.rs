@@ -6,7 +6,7 @@
 //!
 //! [`Resolver::answer`] is pure: bytes in, bytes out. The loops around it are [`serve_udp`] and [`serve_tcp`].
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::record::{Event, Recorder};
@@ -21,6 +21,13 @@ pub use serve::{AddressedUdp, Datagram, FixedUdp, serve_tcp, serve_udp};
 
 use query::{Bad, Query};
 use reply::{Data, Rcode, Reply};
+
+/// Addresses of a name of the world, for whoever asks in the lab itself (the explicit proxy). None if there is no such
+/// name; a name may have no address.
+pub fn addresses(world: &World, name: &str) -> Option<Vec<IpAddr>> {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    Some(zone::look_up(world, &name)?.iter().filter_map(Data::address).collect())
+}
 
 /// A question as a hook sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -104,19 +104,30 @@ impl ExecFiles {
         address: SocketAddr,
         ready_within: Duration,
     ) -> Result<C, ExecError> {
+        self.start_behind(spawn, super::loopback_dial(), address, ready_within).await
+    }
+
+    /// The same for a program whose loopback is another one: in the sealed network, where the sites are.
+    pub async fn start_behind<C>(
+        &self,
+        spawn: impl FnOnce(&[String], &Path) -> io::Result<C>,
+        dial: super::Dial,
+        address: SocketAddr,
+        ready_within: Duration,
+    ) -> Result<C, ExecError> {
         let program = self.argv[0].clone();
         let child = spawn(&self.argv, self.dir()).map_err(|source| ExecError::Start { program: program.clone(), source })?;
-        if listens(address, ready_within).await {
+        if listens(&dial, address, ready_within).await {
             return Ok(child);
         }
         Err(ExecError::NotReady { program, address, seconds: ready_within.as_secs_f64() })
     }
 }
 
-async fn listens(address: SocketAddr, within: Duration) -> bool {
+async fn listens(dial: &super::Dial, address: SocketAddr, within: Duration) -> bool {
     let deadline = Instant::now() + within;
     while Instant::now() < deadline {
-        if tokio::time::timeout_at(deadline.into(), tokio::net::TcpStream::connect(address)).await.is_ok_and(|r| r.is_ok()) {
+        if tokio::time::timeout_at(deadline.into(), dial(address)).await.is_ok_and(|r| r.is_ok()) {
             return true;
         }
         tokio::time::sleep(Duration::from_millis(20)).await; // nothing tells when a foreign program listens

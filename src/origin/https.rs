@@ -1,7 +1,6 @@
 //! A genuine HTTPS server: TLS 1.2 and 1.3, no tickets, no session storage (a resumed session shows no certificate).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustls::ServerConfig;
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
@@ -9,12 +8,13 @@ use rustls::sign::CertifiedKey;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::accept::{Visit, drain};
 use super::answer::{Seen, TlsSeen};
 use super::first::{Beginning, First};
 use super::http;
-use crate::tls::{self, Counts, Ended};
+use crate::tls::{self, Counted, Counts, Ended, Witness};
 use crate::pki::{Issued, PublicPki};
 use crate::record::{CloseKind, Side};
 use crate::scenario::{Serve, Site};
@@ -33,31 +33,9 @@ async fn converse(visit: &Visit, stream: TcpStream, beginning: Beginning, name: 
     let Serve::Https { alpn, .. } = &selected.service.serve else { return Ok(()) };
     let site = visit.origins.shown_to(visit.client, selected.site);
     let issued = issued(&visit.origins.pki, &site).await?;
-    let asked = Arc::new(AtomicBool::new(false));
-    let config = config(&visit.origins.pki, &issued, alpn, &asked).map_err(|e| e.to_string())?;
+    let config = config(&visit.origins.pki, &issued, alpn, &visit.witness).map_err(|e| e.to_string())?;
     let Beginning { bytes, first, since } = beginning;
-    let raw = visit.witness.below_tls(stream, bytes);
-    let handshake = TlsAcceptor::from(Arc::new(config)).accept(raw).into_fallible();
-    let stream = match tokio::time::timeout(visit.origins.patience.hello, handshake).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err((error, raw))) => {
-            let ended = tls::classify(&error);
-            // What we refuse ourselves, we refuse before our flight is out; rustls asks for the chain earlier than that.
-            if asked.load(Ordering::Relaxed) && !matches!(ended, Ended::Refused { .. }) {
-                visit.witness.presented(issued.described());
-            }
-            failed(visit, &ended, raw).await;
-            return Ok(());
-        }
-        Err(_) => {
-            if asked.load(Ordering::Relaxed) {
-                visit.witness.presented(issued.described());
-            }
-            visit.witness.ended(&Ended::Deadline);
-            return Ok(());
-        }
-    };
-    visit.witness.presented(issued.described());
+    let Some(stream) = shake_hands(visit, config, visit.witness.below_tls(stream, bytes)).await else { return Ok(()) };
     let us = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
     let handshake = tls::handshake(stream.get_ref().1, us);
     visit.witness.handshake(handshake.clone());
@@ -70,8 +48,32 @@ async fn converse(visit: &Visit, stream: TcpStream, beginning: Beginning, name: 
     Ok(())
 }
 
+/// None if it failed; the record knows how.
+async fn shake_hands(visit: &Visit, config: ServerConfig, raw: Counted<TcpStream>) -> Option<TlsStream<Counted<TcpStream>>> {
+    let handshake = TlsAcceptor::from(Arc::new(config)).accept(raw).into_fallible();
+    match tokio::time::timeout(visit.origins.patience.hello, handshake).await {
+        Ok(Ok(stream)) => {
+            visit.witness.presented();
+            Some(stream)
+        }
+        Ok(Err((error, raw))) => {
+            failed(visit, &tls::classify(&error), raw).await;
+            None
+        }
+        Err(_) => {
+            visit.witness.presented();
+            visit.witness.ended(&Ended::Deadline);
+            None
+        }
+    }
+}
+
 /// The handshake failed. Whoever ended it is told first; then how the other side left.
 async fn failed(visit: &Visit, ended: &Ended, mut raw: impl AsyncRead + AsyncWrite + Unpin) {
+    // What we refuse ourselves, we refuse before our flight is out; rustls asks for the chain earlier than that.
+    if !matches!(ended, Ended::Refused { .. }) {
+        visit.witness.presented();
+    }
     visit.witness.ended(ended);
     if visit.witness.has_closed(Side::Client) {
         return;
@@ -93,8 +95,8 @@ async fn issued(pki: &Arc<PublicPki>, site: &Site) -> Result<Arc<Issued>, String
     issuing.await.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
 }
 
-fn config(pki: &PublicPki, issued: &Issued, alpn: &[String], asked: &Arc<AtomicBool>) -> Result<ServerConfig, rustls::Error> {
-    let shown = Shown { key: Arc::clone(&issued.key), asked: Arc::clone(asked) };
+fn config(pki: &PublicPki, issued: &Arc<Issued>, alpn: &[String], witness: &Witness) -> Result<ServerConfig, rustls::Error> {
+    let shown = Shown { issued: Arc::clone(issued), witness: witness.clone() };
     let mut config = ServerConfig::builder_with_provider(Arc::clone(pki.provider()))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
         .with_no_client_auth()
@@ -106,15 +108,20 @@ fn config(pki: &PublicPki, issued: &Issued, alpn: &[String], asked: &Arc<AtomicB
 }
 
 /// Gives the one chain, and notes that the handshake got that far.
-#[derive(Debug)]
 struct Shown {
-    key: Arc<CertifiedKey>,
-    asked: Arc<AtomicBool>,
+    issued: Arc<Issued>,
+    witness: Witness,
 }
 
 impl ResolvesServerCert for Shown {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.asked.store(true, Ordering::Relaxed);
-        Some(Arc::clone(&self.key))
+        self.witness.will_present(&self.issued);
+        Some(Arc::clone(&self.issued.key))
+    }
+}
+
+impl std::fmt::Debug for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shown").field("issued", &self.issued).finish_non_exhaustive()
     }
 }

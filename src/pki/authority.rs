@@ -81,7 +81,7 @@ pub(super) fn params(subject: DistinguishedName, validity: Validity) -> Result<C
 /// want 64 bits of chance). The first octet is 0x40 to 0x7f, so that DER neither pads nor shortens it.
 fn serial() -> Result<SerialNumber, rcgen::Error> {
     let mut octets = [0u8; 16];
-    aws_lc_rs::rand::fill(&mut octets).map_err(|_| rcgen::Error::KeyGenerationUnavailable)?;
+    aws_lc_rs::rand::fill(&mut octets).map_err(|_| rcgen::Error::RingUnspecified)?;
     octets[0] = octets[0] & 0x7f | 0x40;
     Ok(SerialNumber::from_slice(&octets))
 }

@@ -7,7 +7,7 @@ use rustls::sign::CertifiedKey;
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
-use super::describe::describe_chain;
+use crate::tls::describe_chain;
 use super::key::pem;
 use crate::record::Certificate;
 

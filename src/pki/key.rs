@@ -108,7 +108,7 @@ impl fmt::Debug for Key {
 }
 
 fn unavailable(_: aws_lc_rs::error::Unspecified) -> rcgen::Error {
-    rcgen::Error::KeyGenerationUnavailable
+    rcgen::Error::RingUnspecified
 }
 
 #[cfg(test)]

@@ -162,6 +162,11 @@ impl Recorder {
         self.state().entries.clone()
     }
 
+    /// The entries of a leg, and of its connections.
+    pub fn entries_of(&self, leg: LegId) -> Vec<Entry> {
+        self.state().entries.iter().filter(|entry| entry.leg == Some(leg)).map(|entry| Entry::clone(entry)).collect()
+    }
+
     /// Entries from position `seq` on, at most `most`.
     pub fn entries_after(&self, seq: u64, most: usize) -> Vec<Arc<Entry>> {
         let state = self.state();

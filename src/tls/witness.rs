@@ -31,6 +31,8 @@ struct Inner {
 #[derive(Default)]
 struct State {
     handshaken: bool,
+    /// The chain that is going to be sent, told when it is.
+    pending: Option<Box<dyn FnOnce() -> Vec<Certificate> + Send>>,
     closed: [bool; 2],
     plain: Vec<(Side, u8)>,
     error: Option<String>,
@@ -129,10 +131,16 @@ impl Witness {
         }
     }
 
-    /// A chain was sent. What the box is shown is the box's to tell.
-    pub fn presented(&self, chain: &[Certificate]) {
-        if self.0.half == Half::Client {
-            let chain = chain.to_vec();
+    /// rustls has asked for the chain: it is going to be sent, unless the rest of the hello does not suit.
+    pub fn will_present(&self, described: impl FnOnce() -> Vec<Certificate> + Send + 'static) {
+        self.state().pending = Some(Box::new(described));
+    }
+
+    /// The chain was sent, if there is one to send. What the box is shown is the box's to tell.
+    pub fn presented(&self) {
+        let pending = self.state().pending.take();
+        if let (Some(described), Half::Client) = (pending, self.0.half) {
+            let chain = described();
             self.emit(Event::ChainPresented { by: self.0.by, chain, profile: None, forge_us: 0 });
         }
     }
@@ -232,6 +240,9 @@ impl Witness {
     }
 
     fn plain_alert(&self, from: Side, level: u8, number: u8) {
+        if from == Side::Client {
+            self.presented(); // what it answers to
+        }
         let mut state = self.state();
         state.plain.push((from, number));
         let after = state.handshaken;

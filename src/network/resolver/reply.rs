@@ -144,6 +144,15 @@ impl Data {
         }
     }
 
+    /// The address, if it is one.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::A(address) => Some(IpAddr::V4(*address)),
+            Self::Aaaa(address) => Some(IpAddr::V6(*address)),
+            Self::Ptr(_) => None,
+        }
+    }
+
     fn told(&self) -> String {
         match self {
             Self::A(address) => format!("A {address}"),

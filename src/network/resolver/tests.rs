@@ -94,6 +94,14 @@ fn what_the_world_knows() {
 }
 
 #[test]
+fn the_lab_asks_for_itself() {
+    let world = world();
+    let text = |name| addresses(&world, name).map(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>());
+    assert_eq!(text("Bank.lab.test."), Some(vec!["192.0.2.7".into(), "2001:db8::7".into()]));
+    assert_eq!((text("lab.test"), text("unknown.test")), (Some(Vec::new()), None));
+}
+
+#[test]
 fn the_question_comes_back_letter_for_letter() {
     let message = query("BaNk.LaB.tEsT", TYPE::A);
     let answer = ask(&resolver(), &message, Transport::Udp);

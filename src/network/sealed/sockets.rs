@@ -96,4 +96,3 @@ fn set_transparent(socket: &Socket, domain: Domain) -> io::Result<()> {
 
 /// Connections that wait to be accepted: a browser opens dozens at once, a load test more.
 const BACKLOG: i32 = 1024;
-/// linux/in.h; not in every C library's header.
