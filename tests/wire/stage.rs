@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{Cursor, Read, Write};
+use std::io::{Cursor, ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::process::Command;
@@ -294,7 +294,7 @@ fn link(name: &str) -> Result<LinkId, String> {
 }
 
 /// The world: port 443 of every address. Echoes; where the last byte of the address is 2, speaks TLS; where it is 3, greets first;
-/// where it is 4, sends `x` without end; where it is 5, listens only;
+/// where it is 4, waits for a word and sends `x` without end; where it is 5, listens only;
 /// where it is 6, listens only and keeps nothing. Port 444 is the same, and not diverted.
 fn world(script: Arc<Script>) {
     let (ready, started) = mpsc::channel();
@@ -350,6 +350,7 @@ fn origin(mut stream: TcpStream, script: &Script, config: Arc<rustls::ServerConf
     stream.set_nodelay(true).unwrap();
     let end = match last {
         2 => serve(&mut stream, config, "from the origin\n").map(|request| note(&request, None)).map(|()| "eof".to_owned()),
+        4 if stream.read(&mut [0; 64]).is_err() => Err(ErrorKind::ConnectionReset.into()),
         4 => loop {
             if let Err(error) = stream.write_all(&[b'x'; 8192]) {
                 break Err(error);
