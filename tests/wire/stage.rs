@@ -107,7 +107,8 @@ impl Stage {
 
     /// Runs curl at the client's place; its output and errors together.
     pub(crate) fn curl(&self, address: SocketAddr, name: &str, more: &[&str]) -> String {
-        let resolve = format!("{name}:443:{}", if address.is_ipv6() { format!("[{}]", address.ip()) } else { address.ip().to_string() });
+        let resolve =
+            format!("{name}:443:{}", if address.is_ipv6() { format!("[{}]", address.ip()) } else { address.ip().to_string() });
         let mut command = Command::new("curl");
         command.args(["-skv", "-m", "10", "--resolve", &resolve, &format!("https://{name}/")]).args(more);
         let out = at_client(move || command.output()).unwrap();
@@ -302,7 +303,8 @@ fn world(script: Arc<Script>) {
         let (script, ready) = (script.clone(), ready.clone());
         let config = tls("genuine.test");
         let work = move || {
-            let socket = socket2::Socket::new(socket2::Domain::for_address(any.parse().unwrap()), socket2::Type::STREAM, None).unwrap();
+            let socket =
+                socket2::Socket::new(socket2::Domain::for_address(any.parse().unwrap()), socket2::Type::STREAM, None).unwrap();
             if any.starts_with('[') {
                 socket.set_only_v6(true).unwrap();
             }
