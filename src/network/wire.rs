@@ -39,17 +39,18 @@ mod frame;
 mod half;
 mod handler;
 mod options;
+mod read;
 mod scan;
 mod shape;
 #[path = "sealed/sys_wire.rs"]
 mod sys;
 mod table;
 mod takeover;
+#[cfg(test)]
+mod tests;
 
 pub use act::{Act, Beyond, Residual, Scope, Then, Throttle};
-pub use handler::{
-    CloseFlag, Flow, FlowEnd, FlowId, Handler, OnBytes, OnDatagram, OnOpen, PlainAlert, Side, Why,
-};
+pub use handler::{CloseFlag, Flow, FlowEnd, FlowId, Handler, OnBytes, OnDatagram, OnOpen, PlainAlert, Side, Why};
 
 /// One end of a veth pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +131,8 @@ impl Wire {
     /// The kernel's, if a packet socket cannot be made (no CAP_NET_RAW in the namespace, no such link).
     pub fn start(links: Links, handler: Arc<dyn Handler>, options: Options) -> io::Result<(Self, Commander)> {
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        let shared = Arc::new(Shared { event, commands: Mutex::default(), waiting: AtomicUsize::new(0), live: AtomicUsize::new(0) });
+        let shared =
+            Arc::new(Shared { event, commands: Mutex::default(), waiting: AtomicUsize::new(0), live: AtomicUsize::new(0) });
         let table = table::Table::new(options, handler, Box::new(takeover::take), links.d1.mac);
         let engine = engine::Engine::new(links, shared.clone(), table)?;
         let thread = std::thread::Builder::new().name("wire".into()).spawn(move || engine.run())?;

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{Cursor, Read, Write};
+use std::io::{Cursor, ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::process::Command;
@@ -107,7 +107,8 @@ impl Stage {
 
     /// Runs curl at the client's place; its output and errors together.
     pub(crate) fn curl(&self, address: SocketAddr, name: &str, more: &[&str]) -> String {
-        let resolve = format!("{name}:443:{}", if address.is_ipv6() { format!("[{}]", address.ip()) } else { address.ip().to_string() });
+        let resolve =
+            format!("{name}:443:{}", if address.is_ipv6() { format!("[{}]", address.ip()) } else { address.ip().to_string() });
         let mut command = Command::new("curl");
         command.args(["-skv", "-m", "10", "--resolve", &resolve, &format!("https://{name}/")]).args(more);
         let out = at_client(move || command.output()).unwrap();
@@ -294,7 +295,7 @@ fn link(name: &str) -> Result<LinkId, String> {
 }
 
 /// The world: port 443 of every address. Echoes; where the last byte of the address is 2, speaks TLS; where it is 3, greets first;
-/// where it is 4, sends `x` without end; where it is 5, listens only;
+/// where it is 4, waits for a word and sends `x` without end; where it is 5, listens only;
 /// where it is 6, listens only and keeps nothing. Port 444 is the same, and not diverted.
 fn world(script: Arc<Script>) {
     let (ready, started) = mpsc::channel();
@@ -302,7 +303,8 @@ fn world(script: Arc<Script>) {
         let (script, ready) = (script.clone(), ready.clone());
         let config = tls("genuine.test");
         let work = move || {
-            let socket = socket2::Socket::new(socket2::Domain::for_address(any.parse().unwrap()), socket2::Type::STREAM, None).unwrap();
+            let socket =
+                socket2::Socket::new(socket2::Domain::for_address(any.parse().unwrap()), socket2::Type::STREAM, None).unwrap();
             if any.starts_with('[') {
                 socket.set_only_v6(true).unwrap();
             }
@@ -350,6 +352,7 @@ fn origin(mut stream: TcpStream, script: &Script, config: Arc<rustls::ServerConf
     stream.set_nodelay(true).unwrap();
     let end = match last {
         2 => serve(&mut stream, config, "from the origin\n").map(|request| note(&request, None)).map(|()| "eof".to_owned()),
+        4 if stream.read(&mut [0; 64]).is_err() => Err(ErrorKind::ConnectionReset.into()),
         4 => loop {
             if let Err(error) = stream.write_all(&[b'x'; 8192]) {
                 break Err(error);

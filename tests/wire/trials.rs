@@ -4,13 +4,14 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use mitmlab::network::wire::{
-    Act, Beyond, CloseFlag, OnDatagram, OnOpen, Residual, Scope, Side, Then, Throttle, Why,
-};
+use mitmlab::network::wire::{Act, Beyond, CloseFlag, OnDatagram, OnOpen, Residual, Scope, Side, Then, Throttle, Why};
 
 use super::stage::{PATIENCE, Rule, Stage, at_client};
 
-pub(crate) const ALL: &[(&str, fn(&Stage))] = &[
+/// A name and what it runs.
+pub(crate) type Named = (&'static str, fn(&Stage));
+
+pub(crate) const ALL: &[Named] = &[
     ("takeover_v4", takeover_v4),
     ("takeover_v6", takeover_v6),
     ("takeover_of_one_byte_segments", takeover_of_one_byte_segments),
@@ -39,45 +40,6 @@ pub(crate) const ALL: &[(&str, fn(&Stage))] = &[
     ("datagrams", datagrams),
     ("two_hundred_at_once", two_hundred_at_once),
 ];
-
-/// Only when asked for: figures, not claims.
-pub(crate) const MEASUREMENTS: &[(&str, fn(&Stage))] = &[("measure_bulk", measure_bulk), ("measure_connections", measure_connections)];
-
-fn measure_bulk(stage: &Stage) {
-    for address in ["93.184.9.6:444", "93.184.9.6:443", "93.184.9.6:444", "93.184.9.6:443"] {
-        let mut stream = stage.dial(address.parse().unwrap());
-        let block = vec![7; 1 << 20];
-        let begun = Instant::now();
-        let count = 3_000;
-        for _ in 0..count {
-            stream.write_all(&block).unwrap();
-        }
-        stream.shutdown(Shutdown::Write).unwrap();
-        stream.read_to_end(&mut Vec::new()).unwrap();
-        let rate = f64::from(count) * 1.048_576e-3 / begun.elapsed().as_secs_f64();
-        println!("{address} ({}): {rate:.2} GB/s", if address.ends_with('4') { "routed" } else { "diverted" });
-    }
-}
-
-fn measure_connections(stage: &Stage) {
-    for address in ["93.184.9.1:444", "93.184.9.1:443", "93.184.9.1:444", "93.184.9.1:443"] {
-        let to: SocketAddr = address.parse().unwrap();
-        let begun = Instant::now();
-        let mut worst = Duration::ZERO;
-        let count = 2_000;
-        at_client(move || {
-            for _ in 0..count {
-                let one = Instant::now();
-                let mut stream = std::net::TcpStream::connect(to).unwrap();
-                stream.write_all(b"hello\n").unwrap();
-                stream.read_exact(&mut [0; 6]).unwrap();
-                worst = worst.max(one.elapsed());
-            }
-            println!("{to}: {:.0} us each, worst {worst:?}", begun.elapsed().as_secs_f64() * 1e6 / f64::from(count));
-        });
-    }
-    let _ = stage;
-}
 
 fn takeover_v4(stage: &Stage) {
     let to = stage.rule("157.240.1.2", Rule::Then(Act::TakeOver));
@@ -134,7 +96,8 @@ fn bystander_tls_passes(stage: &Stage) {
     for (address, more) in [("93.184.1.2", &[][..]), ("2606:2800::2", &["-6"][..])] {
         let said = stage.curl(SocketAddr::new(address.parse().unwrap(), 443), "www.kernel.org", more);
         assert!(said.contains("from the origin"), "{said}");
-        let client = stage.wait("flow", |log| log.ended.iter().find(|(f, _)| f.server.ip().to_string() == address).map(|(f, _)| f.client));
+        let client =
+            stage.wait("flow", |log| log.ended.iter().find(|(f, _)| f.server.ip().to_string() == address).map(|(f, _)| f.client));
         let end = stage.end_of(client);
         assert!(end.app_records_up >= 1 && end.app_records_down >= 1, "{end:?}");
         assert!(matches!(end.why, Why::Closed | Why::Reset), "{end:?}");

@@ -127,12 +127,7 @@ pub(crate) fn send_batch(socket: &impl AsFd, frames: &[&[u8]]) -> io::Result<usi
     }
     // SAFETY: the first `count` messages point at parts that point at live frames; sendmmsg only reads them.
     let sent = unsafe {
-        libc::sendmmsg(
-            socket.as_fd().as_raw_fd(),
-            messages.as_mut_ptr(),
-            count as libc::c_uint,
-            libc::MSG_DONTWAIT as _,
-        )
+        libc::sendmmsg(socket.as_fd().as_raw_fd(), messages.as_mut_ptr(), count as libc::c_uint, libc::MSG_DONTWAIT as _)
     };
     Ok(check(sent)? as usize)
 }

@@ -84,7 +84,8 @@ impl Engine {
     fn sleep(&self) {
         let wait = self.table.due().map(|due| due.saturating_duration_since(Instant::now()).min(LONGEST));
         let wait = wait.map(|wait| Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: i64::from(wait.subsec_nanos()) });
-        let mut on = [PollFd::new(&self.divert, PollFlags::IN), PollFd::from_borrowed_fd(self.shared.event.as_fd(), PollFlags::IN)];
+        let mut on =
+            [PollFd::new(&self.divert, PollFlags::IN), PollFd::from_borrowed_fd(self.shared.event.as_fd(), PollFlags::IN)];
         // Interrupted, or an error of the link: either way the loop looks again.
         let _ = poll(&mut on, wait.as_ref());
     }

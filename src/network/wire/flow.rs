@@ -19,11 +19,11 @@ use std::time::{Duration, Instant};
 
 use super::Options;
 use super::act::{Act, Residual};
-use super::assemble::{Assembler, Pushed};
-use super::craft::{Segment, part, segment};
-use super::frame::{ACK, End, FIN, Parsed, RST, SYN, Tcp, VNET, parse};
+use super::assemble::Assembler;
+use super::craft::{Segment, segment};
+use super::frame::{ACK, End, FIN, Parsed, RST, Tcp, VNET, parse};
 use super::half::Half;
-use super::handler::{CloseFlag, Flow, FlowEnd, Handler, OnBytes, OnOpen, PlainAlert, Side, Why};
+use super::handler::{CloseFlag, Flow, FlowEnd, Handler, OnOpen, PlainAlert, Side, Why};
 use super::shape::Limiter;
 use super::takeover::Repair;
 
@@ -38,11 +38,12 @@ pub(super) struct State {
     /// The box has done its part and only the sides' last packets are awaited.
     pub(super) winding_up: bool,
     pub(super) ended: bool,
-    stream: Option<Assembler>,
+    pub(super) stream: Option<Assembler>,
     /// Data that came in the SYN; it counts if the server acknowledges it (RFC 7413 section 4.2).
-    in_syn: Vec<u8>,
-    segments: u32,
-    spoke: bool,
+    pub(super) in_syn: Vec<u8>,
+    pub(super) segments: u32,
+    /// The handler was told that the server spoke first.
+    pub(super) spoke: bool,
     closes: Vec<(Side, CloseFlag)>,
 }
 
@@ -191,7 +192,9 @@ impl State {
         if std::mem::replace(&mut self.ended, true) || matches!(self.stage, Stage::Own) {
             return;
         }
-        let alerts = |half: &Half, side| half.records.alerts.iter().map(move |(level, number)| (side, *level, *number)).collect::<Vec<_>>();
+        let alerts = |half: &Half, side| {
+            half.records.alerts.iter().map(move |(level, number)| (side, *level, *number)).collect::<Vec<_>>()
+        };
         let both = [alerts(&self.client, Side::Client), alerts(&self.server, Side::Server)].concat();
         let end = FlowEnd {
             bytes_up: self.client.bytes,
@@ -213,9 +216,7 @@ impl State {
         let quiet = self.last + self.patience(options);
         match &self.stage {
             Stage::Held(hold) => hold.deadline.min(quiet),
-            Stage::Limited(both) => {
-                [&both.0, &both.1].into_iter().flatten().filter_map(Limiter::wake).fold(quiet, Instant::min)
-            }
+            Stage::Limited(both) => [&both.0, &both.1].into_iter().flatten().filter_map(Limiter::wake).fold(quiet, Instant::min),
             _ => quiet,
         }
     }
@@ -269,129 +270,10 @@ impl State {
         segment(&Segment { src, dst, seq, ack, flags, window: half.window, time, payload })
     }
 
-    /// The stream that the client has sent so far, and the sequence number behind it.
-    pub(super) fn read_so_far(&mut self) -> (Vec<u8>, u32) {
-        match self.stream.take() {
-            Some(stream) => {
-                let next = stream.next();
-                (stream.into_stream(), next)
-            }
-            None if matches!(self.stage, Stage::Reading | Stage::Held(_)) => (Vec::new(), self.client.isn.wrapping_add(1)),
-            None => (Vec::new(), self.client.sent),
-        }
-    }
-
     /// Forgets the first bytes: nobody will ask for them.
     pub(super) fn settle(&mut self, stage: Stage) {
         self.stream = None;
         self.stage = stage;
-    }
-
-    fn read(&mut self, side: Side, tcp: &Tcp, buffer: &[u8], ctx: &mut Ctx<'_>) -> Fate {
-        if tcp.len() == 0 || tcp.has(SYN | RST) {
-            if side == Side::Client && tcp.has(SYN) && tcp.len() <= IN_SYN {
-                self.in_syn = buffer[tcp.payload..tcp.end].to_vec();
-            }
-            self.half_mut(side).pass(tcp, buffer);
-            return Fate::Forward(Port::Divert);
-        }
-        match side {
-            Side::Client => self.read_client(tcp, buffer, ctx),
-            Side::Server => self.read_server(tcp, buffer, ctx),
-        }
-    }
-
-    fn read_client(&mut self, tcp: &Tcp, buffer: &[u8], ctx: &mut Ctx<'_>) -> Fate {
-        let size = if tcp.gso == 0 { tcp.len() } else { tcp.gso };
-        let mut stream = match self.stream.take() {
-            Some(stream) => stream,
-            None => self.begin_stream(ctx.options.window),
-        };
-        for from in (0..tcp.len()).step_by(size) {
-            let to = (from + size).min(tcp.len());
-            let pushed = stream.push(tcp.data_seq().wrapping_add(from as u32), &buffer[tcp.payload + from..tcp.payload + to]);
-            let answer = match pushed {
-                Pushed::Known => continue,
-                Pushed::Beyond => {
-                    self.segments += 1;
-                    continue;
-                }
-                Pushed::Overflow if tcp.len() < ctx.options.window && !stream_full(&stream, ctx.options.window) => continue,
-                Pushed::Overflow => OnBytes::Do(Act::Pass),
-                Pushed::Grew => {
-                    self.segments += 1;
-                    ctx.handler.first_bytes(&self.flow, stream.stream(), self.segments)
-                }
-            };
-            if answer != OnBytes::More {
-                self.stream = Some(stream);
-                return self.answer(answer, Side::Client, tcp, buffer, (from, to), ctx);
-            }
-        }
-        self.stream = Some(stream);
-        self.client.pass(tcp, buffer);
-        Fate::Forward(Port::Divert)
-    }
-
-    fn begin_stream(&mut self, window: usize) -> Assembler {
-        let first = self.client.isn.wrapping_add(1);
-        let mut stream = Assembler::new(first, window);
-        let accepted = self.server.acked.wrapping_sub(first) as usize;
-        if self.server.known && accepted <= self.in_syn.len() {
-            stream.push(first, &self.in_syn[..accepted]);
-        }
-        self.in_syn = Vec::new();
-        stream
-    }
-
-    fn read_server(&mut self, tcp: &Tcp, buffer: &[u8], ctx: &mut Ctx<'_>) -> Fate {
-        if !self.spoke && self.segments == 0 {
-            self.spoke = true;
-            let to = if tcp.gso == 0 { tcp.len() } else { tcp.gso };
-            let answer = ctx.handler.server_spoke(&self.flow, &buffer[tcp.payload..tcp.payload + to]);
-            if answer != OnBytes::More {
-                return self.answer(answer, Side::Server, tcp, buffer, (0, to), ctx);
-            }
-        }
-        self.server.pass(tcp, buffer);
-        Fate::Forward(Port::Divert)
-    }
-
-    /// Acts on the handler's answer about the payload bytes `from..to` of the frame at hand.
-    fn answer(
-        &mut self,
-        answer: OnBytes,
-        side: Side,
-        tcp: &Tcp,
-        buffer: &[u8],
-        (from, to): (usize, usize),
-        ctx: &mut Ctx<'_>,
-    ) -> Fate {
-        if answer == OnBytes::Do(Act::Pass) {
-            self.settle(Stage::Passing);
-            self.half_mut(side).pass(tcp, buffer);
-            return Fate::Forward(Port::Divert);
-        }
-        if from > 0 {
-            self.send(side, part(buffer, tcp, 0, from), ctx);
-        }
-        let held = if (from, to) == (0, tcp.len()) { buffer.to_vec() } else { part(buffer, tcp, from, to) };
-        let mut hold = Hold {
-            bytes: held.len(),
-            frames: VecDeque::from([(side, held)]),
-            side,
-            behind: tcp.data_seq().wrapping_add(to as u32),
-            deadline: ctx.now + ctx.options.hold_deadline,
-            then: None,
-        };
-        if to < tcp.len() {
-            hold.push(side, part(buffer, tcp, to, tcp.len()));
-        }
-        self.stage = Stage::Held(Box::new(hold));
-        if let OnBytes::Do(act) = answer {
-            self.apply(act, ctx);
-        }
-        Fate::Consumed
     }
 
     /// Sends a frame of this flow on its way, through whatever the stage does with it.
@@ -493,7 +375,7 @@ impl Hold {
         Fate::Consumed
     }
 
-    fn push(&mut self, side: Side, frame: Vec<u8>) {
+    pub(super) fn push(&mut self, side: Side, frame: Vec<u8>) {
         if self.bytes + frame.len() <= HELD_BYTES && self.frames.len() < HELD_FRAMES {
             self.bytes += frame.len();
             self.frames.push_back((side, frame));
@@ -510,12 +392,6 @@ pub(super) fn reread(frame: &[u8]) -> Option<Tcp> {
     }
 }
 
-fn stream_full(stream: &Assembler, window: usize) -> bool {
-    stream.stream().len() + 2048 > window
-}
-
-/// Most data of a SYN that is kept.
-const IN_SYN: usize = 1460;
 /// What waits behind a held segment; beyond it packets are lost, and TCP brings them again.
 const HELD_BYTES: usize = 1024 * 1024;
 const HELD_FRAMES: usize = 256;

@@ -282,7 +282,8 @@ mod tests {
     fn sample(v6: bool) -> Vec<u8> {
         let (src, dst) = if v6 { ("[fd00::2]:4000", "[2001:db8::1]:443") } else { ("10.0.0.2:4000", "192.0.2.1:443") };
         let end = |text: &str| End::from(text.parse::<SocketAddr>().unwrap());
-        let mut out = segment(&Segment { seq: 7, ack: 9, flags: PSH | ACK, payload: b"hello", ..Segment::between(end(src), end(dst)) });
+        let mut out =
+            segment(&Segment { seq: 7, ack: 9, flags: PSH | ACK, payload: b"hello", ..Segment::between(end(src), end(dst)) });
         readdress(&mut out, [1; 6], [2; 6]);
         out
     }

@@ -17,6 +17,8 @@ pub(super) struct Half {
     pub(super) sent: u32,
     /// The highest acknowledgement number that it sent: what it has of the other side.
     pub(super) acked: u32,
+    /// It sent one.
+    acks: bool,
     /// Its window as last seen, not scaled.
     pub(super) window: u16,
     /// Options of its SYN.
@@ -35,7 +37,7 @@ impl Half {
         if tcp.has(SYN) && !self.known {
             let first = tcp.seq.wrapping_add(1);
             let options = Options::parse(tcp.options(buffer));
-            *self = Self { known: true, isn: tcp.seq, next: first, sent: first, acked: tcp.ack, options, ..Self::default() };
+            *self = Self { known: true, isn: tcp.seq, next: first, sent: first, options, ..Self::default() };
             self.records.begin(first);
         }
         if !self.known {
@@ -47,7 +49,8 @@ impl Half {
         }
         if tcp.has(ACK) {
             self.window = tcp.window;
-            if after(tcp.ack, self.acked) {
+            if !self.acks || after(tcp.ack, self.acked) {
+                self.acks = true;
                 self.acked = tcp.ack;
             }
         }

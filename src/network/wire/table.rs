@@ -205,7 +205,15 @@ impl Table {
         index
     }
 
-    fn answer(&mut self, answer: OnOpen, syn: bool, index: usize, tcp: &Tcp, buffer: &[u8], out: &mut Vec<(Port, Vec<u8>)>) -> Fate {
+    fn answer(
+        &mut self,
+        answer: OnOpen,
+        syn: bool,
+        index: usize,
+        tcp: &Tcp,
+        buffer: &[u8],
+        out: &mut Vec<(Port, Vec<u8>)>,
+    ) -> Fate {
         let Some(state) = &mut self.slots[index].state else { return Fate::Consumed };
         if !syn {
             return Fate::Consumed;
@@ -214,7 +222,8 @@ impl Table {
         let frame = match answer {
             OnOpen::Refuse => state.craft(Side::Server, RST | ACK, 0, tcp.next_seq(), &[]),
             _ => {
-                let router = if tcp.net.v6 { self.options.router_v6.map(IpAddr::V6) } else { self.options.router_v4.map(IpAddr::V4) };
+                let router =
+                    if tcp.net.v6 { self.options.router_v6.map(IpAddr::V6) } else { self.options.router_v4.map(IpAddr::V4) };
                 unreachable(buffer, tcp, router.map_or(tcp.dst, |ip| End::from(std::net::SocketAddr::new(ip, 0))))
             }
         };
@@ -259,14 +268,8 @@ impl Table {
     fn with(&mut self, now: Instant, index: usize, out: &mut Vec<(Port, Vec<u8>)>, work: impl FnOnce(&mut State, &mut Ctx<'_>)) {
         let Some(state) = &mut self.slots[index].state else { return };
         let (was, mut residual) = (state.ended, None);
-        let mut ctx = Ctx {
-            now,
-            options: &self.options,
-            handler: &*self.handler,
-            take: &mut *self.take,
-            out,
-            residual: &mut residual,
-        };
+        let mut ctx =
+            Ctx { now, options: &self.options, handler: &*self.handler, take: &mut *self.take, out, residual: &mut residual };
         work(state, &mut ctx);
         let ends = state.ends;
         if !was && state.ended && !matches!(state.stage, Stage::Own) {
