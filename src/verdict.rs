@@ -99,6 +99,21 @@ pub enum Reaction {
     Unclear,
 }
 
+impl Reaction {
+    /// In words, after "the client ...".
+    pub fn words(&self) -> String {
+        match self {
+            Self::SentData { bytes } => format!("sent {bytes} application bytes"),
+            Self::Alert { number, .. } => format!("refused with alert {number} {}", crate::record::alert_name(*number)),
+            Self::HungUp => "completed the handshake and hung up without a byte".to_owned(),
+            Self::ClosedSilently => "closed in the handshake without an alert".to_owned(),
+            Self::Silent => "sent nothing".to_owned(),
+            Self::Hindered => "was hindered".to_owned(),
+            Self::Unclear => "did something that cannot be told".to_owned(),
+        }
+    }
+}
+
 /// The verdict for one target host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TargetVerdict {

@@ -7,11 +7,11 @@ use time::format_description::well_known::Rfc3339;
 
 use super::Exec;
 use super::network::{Chosen, interrupted, runtime};
-use super::run::record_into;
+use super::run::lost;
 use super::scenario::load;
 use crate::error::Error;
 use crate::lab::{Lab, Order};
-use crate::record::{Connection, LegKind};
+use crate::record::{Connection, LegKind, RecordFolder};
 use crate::scenario::{Action, Plan};
 use crate::verdict::{LegTruth, reaction};
 
@@ -28,7 +28,7 @@ pub(super) fn exec(exec: Exec) -> Result<u8, Error> {
 
 async fn in_a_lab(exec: &Exec, plan: Plan, phase: usize, clock: OffsetDateTime, chosen: &Chosen) -> Result<u8, Error> {
     let lab = Lab::start(plan, chosen.on()).await?;
-    let folder = exec.record.as_deref().map(|dir| record_into(&lab, dir)).transpose()?;
+    let folder = exec.record.as_deref().map(|dir| RecordFolder::create(dir, lab.recorder()));
     let order = Order {
         check: None,
         kind: LegKind::Free,
@@ -50,7 +50,7 @@ async fn in_a_lab(exec: &Exec, plan: Plan, phase: usize, clock: OffsetDateTime, 
         return Err(Error::Usage(why.clone()));
     }
     tell(&lab, &ended.truth, phase);
-    for remark in folder.map(|folder| folder.finish()).unwrap_or_default() {
+    if let Some(remark) = folder.and_then(|folder| lost(&folder)) {
         anstream::eprintln!("mitmlab: {remark}");
     }
     Ok(code_of(&ended.truth))

@@ -10,7 +10,7 @@ use super::scenario::load;
 use super::{Format, Run};
 use crate::error::{AS_EXPECTED, Error};
 use crate::lab::{Filter, Lab, Progress, Replacement};
-use crate::record::folder::RecordFolder;
+use crate::record::RecordFolder;
 use crate::scenario::Plan;
 use crate::verdict::report::text::Look;
 use crate::verdict::report::{json, junit, markdown, tap, text};
@@ -60,7 +60,7 @@ fn one(run: &Run, plan: Plan) -> Result<RunReport, Error> {
 
 async fn in_a_lab(run: &Run, plan: Plan, chosen: &Chosen) -> Result<RunReport, Error> {
     let lab = Lab::start(plan, chosen.on()).await?;
-    let folder = run.record.as_deref().map(|dir| record_into(&lab, dir)).transpose()?;
+    let folder = run.record.as_deref().map(|dir| RecordFolder::create(dir, lab.recorder()));
     let filter = Filter {
         name: run.check.clone(),
         replacement: (!run.client.is_empty()).then(|| Replacement { argv: run.client.clone() }),
@@ -69,15 +69,14 @@ async fn in_a_lab(run: &Run, plan: Plan, chosen: &Chosen) -> Result<RunReport, E
     };
     let progress: Arc<dyn Progress> = if std::io::stderr().is_terminal() { Arc::new(Line::default()) } else { Arc::new(Silent) };
     let mut report = lab.run(&filter, &chosen.why, progress).await?;
-    report.remarks.extend(folder.map(|folder| folder.finish()).unwrap_or_default());
+    report.remarks.extend(folder.and_then(|folder| lost(&folder)));
     Ok(report)
 }
 
-/// Keeps the record in a folder from now on.
-pub(super) fn record_into(lab: &Lab, dir: &Path) -> Result<RecordFolder, Error> {
-    let folder = RecordFolder::create(dir).map_err(|e| Error::Usage(format!("cannot record into `{}`: {e}", dir.display())))?;
-    lab.recorder().add_sink(folder.sink());
-    Ok(folder)
+/// What the record lost, if anything: a full disk or an unwritable folder never stops a run.
+pub(super) fn lost(folder: &RecordFolder) -> Option<String> {
+    let losses = folder.finish();
+    losses.reason.as_ref().map(|reason| format!("the record in `{}` is incomplete: {reason}", folder.dir().display()))
 }
 
 /// Several scenarios run one after the other, each in a process of its own: the sealed network is entered once in a process.

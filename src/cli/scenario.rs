@@ -18,7 +18,7 @@ fn told(wrong: &Diagnostics) -> Error {
 }
 
 fn profiles() -> Vec<String> {
-    forge::profiles().map(|name| name.to_string()).collect()
+    forge::profiles().iter().map(|profile| profile.name.to_owned()).collect()
 }
 
 /// Runs one of the subcommands.

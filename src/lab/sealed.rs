@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::{Arc, OnceLock};
 
-use tokio::io::unix::AsyncFd;
 use tokio::net::TcpStream;
 
 use crate::client::{ChildHandle, Ground as HostFiles, NameService, Pipes, Surroundings};
@@ -78,7 +77,7 @@ impl SealedGround {
         let mut tasks = Vec::new();
         for place in [Place::Inside, Place::Outside] {
             let socket = self.sealed.bind_udp(place, DNS).map_err(|e| Error::machine("open the resolver's UDP port", e))?;
-            let socket = AnyUdp(AsyncFd::register(socket).map_err(|e| Error::machine("watch the resolver's UDP port", e))?);
+            let socket = AnyUdp::new(socket).map_err(|e| Error::machine("watch the resolver's UDP port", e))?;
             tasks.push(resolver::serve_udp(socket, resolver.clone()));
             tasks.push(resolver::serve_tcp(self.listener(place, DNS)?, resolver.clone()));
         }
@@ -216,17 +215,24 @@ impl ChildHandle for Client {
     }
 }
 
-/// The resolver's socket: answers from the address that was asked.
-struct AnyUdp(AsyncFd<std::net::UdpSocket>);
+/// The resolver's socket: answers from the address that was asked. The same socket twice: to wait with, and to use.
+struct AnyUdp(tokio::net::UdpSocket, std::net::UdpSocket);
+
+impl AnyUdp {
+    fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
+        let same = socket.try_clone()?;
+        Ok(Self(tokio::net::UdpSocket::from_std(socket)?, same))
+    }
+}
 
 impl AddressedUdp for AnyUdp {
     async fn receive(&self, buffer: &mut [u8]) -> io::Result<resolver::Datagram> {
-        let got = self.0.async_io(tokio::io::Interest::READABLE, |socket| sealed::receive(socket, buffer)).await?;
+        let got = self.0.async_io(tokio::io::Interest::READABLE, || sealed::receive(&self.1, buffer)).await?;
         Ok(resolver::Datagram { length: got.length, client: got.peer, asked: SocketAddr::new(got.local, DNS) })
     }
 
     async fn send(&self, bytes: &[u8], from: SocketAddr, to: SocketAddr) -> io::Result<()> {
-        self.0.async_io(tokio::io::Interest::WRITABLE, |socket| sealed::send(socket, bytes, from.ip(), to)).await.map(|_| ())
+        self.0.async_io(tokio::io::Interest::WRITABLE, || sealed::send(&self.1, bytes, from.ip(), to)).await.map(|_| ())
     }
 }
 

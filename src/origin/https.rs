@@ -115,7 +115,8 @@ struct Shown {
 
 impl ResolvesServerCert for Shown {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.witness.will_present(&self.issued);
+        let issued = Arc::clone(&self.issued);
+        self.witness.will_present(move || issued.described().to_vec());
         Some(Arc::clone(&self.issued.key))
     }
 }

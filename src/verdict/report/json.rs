@@ -32,6 +32,14 @@ pub fn json(report: &RunReport) -> serde_json::Result<String> {
     serde_json::to_string_pretty(&document).map(|text| text + "\n")
 }
 
+/// Reads a report back.
+///
+/// # Errors
+/// The text is no report, or one of another shape.
+pub fn read(text: &[u8]) -> serde_json::Result<RunReport> {
+    serde_json::from_slice::<Document>(text).map(|document| document.run)
+}
+
 /// The JSON Schema (2020-12) of [`Document`].
 pub fn schema() -> serde_json::Value {
     schemars::schema_for!(Document).to_value()
