@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use mitmlab::record::{
     Alert, Bytes, Capture, CloseKind, Connection, DecisionRecord, Event, Half, Hello, KeyLog, LegId, LegKind, Limits, Observer,
-    RecordFolder, Recorder, Request, Side, Tapped, har, read,
+    RecordFolder, Recorder, Request, Side, Tapped, TlsMeter, har, read,
 };
 use mitmlab::scenario::{Transport, Trust, Vantage, VerdictKind};
 use mitmlab::verdict::{Surroundings, legs_of, target};
@@ -167,6 +167,83 @@ async fn a_capture_is_decrypted_by_another_program() {
     }
 }
 
+/// Real clients through a relay that holds no key: what the meter says is what they did.
+#[tokio::test]
+async fn real_clients_are_told_apart_by_their_records() {
+    let rows: [(&[&str], &str); 8] = [
+        (&["curl", "-sk", "--max-time", "5", "URL"], "data"),
+        (&["curl", "-s", "--max-time", "5", "URL"], "nothing"),
+        (&["wget", "-qO-", "--tries=1", "--timeout=5", "--no-check-certificate", "URL"], "data"),
+        (&["wget", "-qO-", "--tries=1", "--timeout=5", "URL"], "handshake"),
+        (&["python3", "-c", "import urllib.request as u; u.urlopen('URL', timeout=5)"], "nothing"),
+        (&["openssl", "s_client", "-connect", "AT"], "handshake"),
+        (&["git", "ls-remote", "URL"], "handshake"),
+        (&["node", "-e", "fetch('URL').catch(()=>0)"], "silence"),
+    ];
+    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+        for (argv, did) in rows {
+            let Some(meter) = metered(argv, version).await else { continue };
+            let sent = meter.bytes().app_up.unwrap_or_default() > 0;
+            let seen = if sent {
+                "data"
+            } else if meter.is_done() {
+                "handshake"
+            } else {
+                "nothing"
+            };
+            let right = did == seen || did == "silence" && !sent;
+            assert!(right, "{argv:?} {version:?}: {seen}: {meter:?}");
+        }
+    }
+}
+
+/// Runs one client against a server with a certificate that it does not trust. None if the client is not installed.
+async fn metered(argv: &[&str], version: &'static rustls::SupportedProtocolVersion) -> Option<TlsMeter> {
+    let (server, _) = tls_ends(version);
+    let origin = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+    let relay = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+    let (there, here) = (origin.local_addr().expect("an address"), relay.local_addr().expect("an address"));
+    let serving = tokio::spawn(async move {
+        let (socket, _) = origin.accept().await.expect("the relay");
+        let Ok(mut tls) = tokio_rustls::TlsAcceptor::from(Arc::new(server)).accept(socket).await else { return };
+        if tls.read(&mut [0; 4096]).await.is_ok_and(|n| n > 0) {
+            let _ = tls.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
+        }
+        let _ = tls.shutdown().await;
+    });
+    let relaying = tokio::spawn(async move {
+        let (mut client, _) = relay.accept().await.expect("a client");
+        let mut server = tokio::net::TcpStream::connect(there).await.expect("the origin");
+        let (mut meter, mut up, mut down) = (TlsMeter::new(), [0; 900], [0; 900]);
+        loop {
+            let (from, read) = tokio::select! {
+                read = client.read(&mut up) => (Side::Client, read),
+                read = server.read(&mut down) => (Side::Server, read),
+            };
+            let Ok(read @ 1..) = read else { return meter };
+            let bytes = if from == Side::Client { &up[..read] } else { &down[..read] };
+            meter.sent(from, bytes);
+            let passed = if from == Side::Client { server.write_all(bytes).await } else { client.write_all(bytes).await };
+            if passed.is_err() {
+                return meter;
+            }
+        }
+    });
+    let fill = |arg: &&str| arg.replace("URL", &format!("https://{here}/")).replace("AT", &here.to_string());
+    let mut command = tokio::process::Command::new(argv[0]);
+    command.args(argv[1..].iter().map(fill)).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let Ok(mut child) = command.kill_on_drop(true).spawn() else {
+        eprintln!("{} is not installed", argv[0]);
+        return None;
+    };
+    let limit = std::time::Duration::from_secs(20);
+    let meter = tokio::time::timeout(limit, relaying).await.expect("the client connects").expect("no panic");
+    let _ = tokio::time::timeout(limit, child.wait()).await;
+    serving.abort();
+    Some(meter)
+}
+
 #[test]
 fn a_capture_keeps_within_its_limits_and_says_where_it_was_cut() {
     let dir = tempfile::tempdir().expect("a folder");
@@ -191,23 +268,8 @@ fn a_capture_keeps_within_its_limits_and_says_where_it_was_cut() {
 }
 
 async fn exchange(recorder: &Recorder, capture: &Capture, keys: &KeyLog, version: &'static rustls::SupportedProtocolVersion) {
-    let made = rcgen::generate_simple_self_signed(vec!["bank.lab.test".to_owned()]).expect("a certificate");
-    let key = rustls_pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
-    let provider = || Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut server = rustls::ServerConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[version])
-        .expect("a version")
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .expect("a certificate");
+    let (mut server, client) = tls_ends(version);
     server.key_log = Arc::new(keys.clone());
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(made.cert.der().clone()).expect("a root");
-    let client = rustls::ClientConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[version])
-        .expect("a version")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback");
     let at = listener.local_addr().expect("an address");
     let flow = (address("192.0.2.2:40000"), address("192.0.2.10:443"));
@@ -235,6 +297,27 @@ async fn exchange(recorder: &Recorder, capture: &Capture, keys: &KeyLog, version
         assert!(answer.ends_with(b"hello"));
     };
     tokio::join!(serve, ask);
+}
+
+/// A server with a certificate of its own making, and a client that trusts it.
+fn tls_ends(version: &'static rustls::SupportedProtocolVersion) -> (rustls::ServerConfig, rustls::ClientConfig) {
+    let made = rcgen::generate_simple_self_signed(vec!["bank.lab.test".to_owned()]).expect("a certificate");
+    let key = rustls_pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+    let provider = || Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let server = rustls::ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[version])
+        .expect("a version")
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .expect("a certificate");
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(made.cert.der().clone()).expect("a root");
+    let client = rustls::ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[version])
+        .expect("a version")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    (server, client)
 }
 
 /// What tshark prints; none if there is none. No name is looked up and no file but this one is read.
