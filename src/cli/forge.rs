@@ -78,7 +78,9 @@ fn explain_rest(forger: &Forger, forged: &Forged, out: &mut dyn Write) -> anyhow
 
 fn parse_time(text: &str) -> Result<OffsetDateTime, String> {
     let day = || time::Date::parse(text, format_description!("[year]-[month]-[day]")).map(|date| date.midnight().assume_utc());
-    OffsetDateTime::parse(text, &Rfc3339).or_else(|_| day()).map_err(|_| format!("`{text}` is neither a day (2019-07-22) nor an RFC 3339 time"))
+    OffsetDateTime::parse(text, &Rfc3339)
+        .or_else(|_| day())
+        .map_err(|_| format!("`{text}` is neither a day (2019-07-22) nor an RFC 3339 time"))
 }
 
 /// What a client dialled is not known here (RFC 5737 documentation address).

@@ -35,7 +35,12 @@ pub fn compare(genuine: &Parsed, forged: &Parsed) -> Vec<FieldDiff> {
     let mut rows = vec![
         row("version", version(a.version), version(b.version), a.version == b.version),
         row("serial", hex(&a.serial), hex(&b.serial), a.serial == b.serial),
-        row("signature algorithm", describe::algorithm(&a.signature), describe::algorithm(&b.signature), a.signature == b.signature),
+        row(
+            "signature algorithm",
+            describe::algorithm(&a.signature),
+            describe::algorithm(&b.signature),
+            a.signature == b.signature,
+        ),
         row("issuer", name::text(&a.issuer), name::text(&b.issuer), a.issuer == b.issuer),
         row("not before", describe::time(&a.not_before), describe::time(&b.not_before), a.not_before == b.not_before),
         row("not after", describe::time(&a.not_after), describe::time(&b.not_after), a.not_after == b.not_after),
@@ -54,7 +59,9 @@ pub fn compare(genuine: &Parsed, forged: &Parsed) -> Vec<FieldDiff> {
     for extension in b.extensions.iter().filter(|extension| a.extension(&extension.oid).is_none()) {
         rows.push(extension_row(None, Some(extension)));
     }
-    let length = |parsed: &Parsed| format!("{} bytes, sha256:{}", parsed.signature.len(), &hex(&super::key::sha256(&parsed.signature))[..16]);
+    let length = |parsed: &Parsed| {
+        format!("{} bytes, sha256:{}", parsed.signature.len(), &hex(&super::key::sha256(&parsed.signature))[..16])
+    };
     rows.push(row("signature", length(genuine), length(forged), genuine.signature == forged.signature));
     rows
 }
@@ -95,7 +102,8 @@ fn row(field: &str, genuine: String, forged: String, same: bool) -> FieldDiff {
 fn extension_row(genuine: Option<&Extension>, forged: Option<&Extension>) -> FieldDiff {
     let oid = genuine.or(forged).map_or(&[][..], |extension| &extension.oid);
     let shown = |extension: Option<&Extension>| {
-        extension.map_or_else(String::new, |e| format!("{}{}", if e.critical { "critical, " } else { "" }, describe::extension(e)))
+        extension
+            .map_or_else(String::new, |e| format!("{}{}", if e.critical { "critical, " } else { "" }, describe::extension(e)))
     };
     row(&oid::extension_name(oid), shown(genuine), shown(forged), genuine == forged)
 }

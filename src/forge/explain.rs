@@ -28,7 +28,10 @@ fn rule_for(profile: &Profile, field: &str, dropped: bool) -> (Option<&'static s
         "version" => (None, "v3, as every certificate with extensions".to_owned()),
         "serial" => (Some("leaf.serial"), serial(&leaf.serial)),
         "signature algorithm" => (Some("leaf.digest"), digest(leaf.digest)),
-        "issuer" => (Some(if profile.intermediate.is_some() { "intermediate.subject" } else { "root.subject" }), "the issuing certificate's subject".to_owned()),
+        "issuer" => (
+            Some(if profile.intermediate.is_some() { "intermediate.subject" } else { "root.subject" }),
+            "the issuing certificate's subject".to_owned(),
+        ),
         "not before" | "not after" => (Some("leaf.validity"), validity(&leaf.validity)),
         "subject" => (Some("leaf.subject"), subject(&leaf.subject)),
         "public key" => (Some("leaf.key"), key(leaf.key)),
@@ -87,9 +90,15 @@ fn digest(rule: LeafDigest) -> String {
 
 fn extension_rule(rules: &[ExtensionRule], name: &str, dropped: bool) -> String {
     let said = rules.iter().find_map(|rule| match rule {
-        ExtensionRule::BasicConstraints { critical, .. } if name == "basic-constraints" => Some(format!("made, {}", flag(*critical))),
-        ExtensionRule::KeyUsage { bits, critical } if name == "key-usage" => Some(format!("made, {} bits, {}", bits.len(), flag(*critical))),
-        ExtensionRule::ExtendedKeyUsage { critical, .. } if name == "extended-key-usage" => Some(format!("made, {}", flag(*critical))),
+        ExtensionRule::BasicConstraints { critical, .. } if name == "basic-constraints" => {
+            Some(format!("made, {}", flag(*critical)))
+        }
+        ExtensionRule::KeyUsage { bits, critical } if name == "key-usage" => {
+            Some(format!("made, {} bits, {}", bits.len(), flag(*critical)))
+        }
+        ExtensionRule::ExtendedKeyUsage { critical, .. } if name == "extended-key-usage" => {
+            Some(format!("made, {}", flag(*critical)))
+        }
         ExtensionRule::SubjectKeyId if name == "subject-key-id" => Some("SHA-1 of the new key".to_owned()),
         ExtensionRule::AuthorityKeyId(form) if name == "authority-key-id" => Some(authority_key(*form).to_owned()),
         ExtensionRule::SubjectAltName(names) if name == "subject-alt-name" => Some(alt_names(names).to_owned()),

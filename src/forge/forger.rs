@@ -240,7 +240,7 @@ impl Inner {
         treatment: Treatment,
         now: OffsetDateTime,
     ) -> Result<Forged, ForgeError> {
-        let parsed = genuine.first().map(|leaf| Parsed::read(leaf)).transpose()?.map(|parsed| parsed.tbs);
+        let parsed = self.read_genuine(genuine, treatment)?;
         let mut remarks = remarks_on(treatment);
         let key = self.leaf_key(parsed.as_ref(), issuer, &mut remarks)?;
         let making = Making {
@@ -263,6 +263,17 @@ impl Inner {
         let chain = self.chain(made.der, issuer, root, treatment);
         let certified = CertifiedKey { cert: chain.clone(), key: key.signing_key(), ocsp: staple };
         Ok(Forged { certified: Arc::new(certified), chain, micros: 0, cached: false, remarks, stale_after: made.stale_after })
+    }
+
+    /// The genuine leaf. One that cannot be read is an error only for a profile that takes something from it.
+    fn read_genuine(&self, genuine: &[CertificateDer<'_>], treatment: Treatment) -> Result<Option<Tbs>, ForgeError> {
+        let mirrors = matches!(treatment, Treatment::Mirror(_));
+        match genuine.first().map(|leaf| Parsed::read(leaf)) {
+            None => Ok(None),
+            Some(Ok(parsed)) => Ok(Some(parsed.tbs)),
+            Some(Err(error)) if mirrors || self.profile.leaf.copies() => Err(error.into()),
+            Some(Err(_)) => Ok(None),
+        }
     }
 
     fn leaf_key(&self, genuine: Option<&Tbs>, issuer: &Issuer, remarks: &mut Vec<String>) -> Result<Key, ForgeError> {

@@ -7,7 +7,7 @@ use super::authority::{Issuer, key_id_serial, random_serial};
 use super::dates;
 use super::der;
 use super::error::ForgeError;
-use super::extension::{self, AltName};
+use super::extension::{self, AltName, IssuerFacts};
 use super::fault::OriginFault;
 use super::key::{Digest, Key, KeyKind, random};
 use super::name;
@@ -66,13 +66,16 @@ impl Making<'_> {
             }
             serial = self.serial()?;
         }
-        let extensions = self.extensions(subject == name::empty(), &mut remarks)?;
         let self_signed = self.treatment == Treatment::Mirror(OriginFault::SelfSigned);
+        let own =
+            IssuerFacts { subject: subject.clone(), issuer: subject.clone(), serial: serial.clone(), key_id: self.key.id() };
+        let signer_facts = if self_signed { &own } else { &self.issuer.facts };
+        let extensions = self.extensions(signer_facts, subject == name::empty(), &mut remarks)?;
         let mut tbs = Tbs {
             version: 2,
             serial: serial.clone(),
             signature: Vec::new(),
-            issuer: if self_signed { subject.clone() } else { self.issuer.facts.subject.clone() },
+            issuer: signer_facts.subject.clone(),
             not_before,
             not_after,
             subject,
@@ -162,7 +165,12 @@ impl Making<'_> {
         }
     }
 
-    fn extensions(&self, subject_is_empty: bool, remarks: &mut Vec<String>) -> Result<Vec<Extension>, ForgeError> {
+    fn extensions(
+        &self,
+        signer: &IssuerFacts,
+        subject_is_empty: bool,
+        remarks: &mut Vec<String>,
+    ) -> Result<Vec<Extension>, ForgeError> {
         let mut list = Vec::new();
         for rule in &self.recipe.extensions {
             match rule {
@@ -174,10 +182,10 @@ impl Making<'_> {
                     list.push(extension::extended_key_usage(purposes, *critical))
                 }
                 ExtensionRule::SubjectKeyId => list.push(extension::subject_key_id(self.key)),
-                ExtensionRule::AuthorityKeyId(form) => list.push(extension::authority_key_id(*form, &self.issuer.facts)),
+                ExtensionRule::AuthorityKeyId(form) => list.push(extension::authority_key_id(*form, signer)),
                 ExtensionRule::SubjectAltName(names) => list.extend(self.names(names, subject_is_empty, remarks)?),
                 ExtensionRule::Copied { extension, critical } => list.extend(self.copied(extension, *critical)?),
-                ExtensionRule::LikeGenuine { drop } => self.like_genuine(drop, &mut list, remarks)?,
+                ExtensionRule::LikeGenuine { drop } => self.like_genuine(signer, drop, &mut list, remarks)?,
                 ExtensionRule::Raw { oid, value, critical } => {
                     list.push(Extension { oid: oid.0.clone(), critical: *critical, value: value.0.clone() })
                 }
@@ -218,7 +226,13 @@ impl Making<'_> {
         Ok(found.map(|genuine| Extension { critical: critical.unwrap_or(genuine.critical), ..genuine.clone() }))
     }
 
-    fn like_genuine(&self, drop: &[OidText], list: &mut Vec<Extension>, remarks: &mut Vec<String>) -> Result<(), ForgeError> {
+    fn like_genuine(
+        &self,
+        signer: &IssuerFacts,
+        drop: &[OidText],
+        list: &mut Vec<Extension>,
+        remarks: &mut Vec<String>,
+    ) -> Result<(), ForgeError> {
         let is = |extension: &Extension, arcs| extension.oid == der::oid(arcs);
         let mask_names = self.treatment == Treatment::Mask(OriginFault::WrongHost);
         for genuine in &self.genuine()?.extensions {
@@ -228,7 +242,7 @@ impl Making<'_> {
             let made = if is(genuine, oid::SUBJECT_KEY_ID) {
                 extension::subject_key_id(self.key)
             } else if is(genuine, oid::AUTHORITY_KEY_ID) {
-                extension::authority_key_id(AuthorityKeyForm::KeyId, &self.issuer.facts)
+                extension::authority_key_id(AuthorityKeyForm::KeyId, signer)
             } else if is(genuine, oid::BASIC_CONSTRAINTS) && genuine.value != der::sequence(&[]) {
                 remarks.push("the genuine certificate is an authority's; the forged one is not".to_owned());
                 extension::basic_constraints(false, None, genuine.critical)

@@ -183,7 +183,9 @@ mod tests {
         for listed in profiles() {
             let profile = Profile::load(listed.name).unwrap_or_else(|e| panic!("{e}"));
             assert_eq!(profile.name, listed.name);
-            assert!(FIELDS.iter().all(|field| profile.basis(field) != Basis::Unsaid || field.starts_with("intermediate.") || *field == "root.twin"));
+            assert!(FIELDS.iter().all(|field| profile.basis(field) != Basis::Unsaid
+                || field.starts_with("intermediate.")
+                || *field == "root.twin"));
         }
     }
 

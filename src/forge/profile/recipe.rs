@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::rules::{ExtensionRule, SerialRule, Validity};
+use super::rules::{ExtensionRule, Names, SerialRule, Validity};
 use super::values::{Attribute, Moment};
 use crate::forge::key::{Digest, KeyKind};
 
@@ -211,6 +211,24 @@ pub enum Ocsp {
     None,
     /// `good`, signed by the issuer, for a day.
     Good,
+}
+
+impl Leaf {
+    /// Something is taken from the genuine certificate.
+    pub fn copies(&self) -> bool {
+        let extension = |rule: &ExtensionRule| {
+            matches!(
+                rule,
+                ExtensionRule::Copied { .. } | ExtensionRule::LikeGenuine { .. } | ExtensionRule::SubjectAltName(Names::Genuine)
+            )
+        };
+        self.subject == SubjectRule::Copied
+            || matches!(self.serial, SerialRule::Copied | SerialRule::PlusRandom(_))
+            || matches!(self.validity, Validity::Copied | Validity::Shifted(_))
+            || self.key == LeafKey::LikeGenuine
+            || self.digest == LeafDigest::LikeGenuine
+            || self.extensions.iter().any(extension)
+    }
 }
 
 impl TryFrom<String> for LeafKey {
