@@ -127,7 +127,7 @@ impl Preset {
 
 /// The names of the programs that are known, the first one of each.
 pub fn programs() -> impl Iterator<Item = &'static str> {
-    table::PRESETS.iter().filter_map(|preset| preset.names.first().copied())
+    PRESETS.iter().filter_map(|preset| preset.names.first().copied())
 }
 
 /// The preset of a command line. Looks through `env A=B ...`, `timeout 5 ...`, `nice` and `setsid`.

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use super::decide::Decision;
 use super::intercept::Ready;
 use super::sniff::{Sniffed, sniff};
 use super::stream::tell_first;
