@@ -41,6 +41,9 @@ pub struct Options {
     /// Offer TLS 1.2 only
     #[arg(long = "tls1.2")]
     pub tls12: bool,
+    /// Offer post-quantum key exchange (X25519MLKEM768): a hello of some 1,700 bytes, more than a TCP segment
+    #[arg(long)]
+    pub post_quantum: bool,
     /// Offer HTTP/2
     #[arg(long)]
     pub http2: bool,
@@ -108,6 +111,7 @@ async fn handshake(url: &Url, options: &Options, mut settings: Settings) -> Resu
         sni: options.sni.clone(),
         no_sni: options.no_sni,
         tls12: options.tls12,
+        post_quantum: options.post_quantum,
         alpn: if options.http2 { &["h2", "http/1.1"] } else { &["http/1.1"] },
         split: options.split_hello,
         connect: options.connect,

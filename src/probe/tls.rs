@@ -26,6 +26,8 @@ pub(super) struct Hello {
     pub(super) no_sni: bool,
     /// Offer TLS 1.2 only.
     pub(super) tls12: bool,
+    /// Offer X25519MLKEM768 too: the hello grows to some 1,700 bytes.
+    pub(super) post_quantum: bool,
     /// Offered protocols.
     pub(super) alpn: &'static [&'static str],
     /// Length of the first segment; 0 for no split.
@@ -51,6 +53,13 @@ pub(super) struct Ended {
 /// The provider of this room. Never the process's default: a library's user may have another one.
 pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+/// The same without post-quantum key exchange: a hello that fits into one segment, as all did in 2019.
+fn classical() -> Arc<CryptoProvider> {
+    let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+    provider.kx_groups.retain(|group| !matches!(group.name(), rustls::NamedGroup::X25519MLKEM768));
+    Arc::new(provider)
 }
 
 /// Dials and makes the handshake.
@@ -88,7 +97,7 @@ fn config(
     manner: Manner,
     settings: &Settings,
 ) -> Result<(ClientConfig, Arc<Recording>, ServerName<'static>), Failure> {
-    let provider = provider();
+    let provider = if hello.post_quantum { provider() } else { classical() };
     let roots = settings.roots.as_deref().map(certificates).transpose()?.unwrap_or_default();
     let blocked = settings.blocklist.as_deref().map(blocklist).transpose()?.unwrap_or_default();
     let name = server_name(&url.host)?;

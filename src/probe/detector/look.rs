@@ -100,7 +100,7 @@ async fn handshake(url: &Url, options: &Options, settings: &Settings, hello: Hel
 }
 
 fn plain_hello() -> Hello {
-    Hello { sni: None, no_sni: false, tls12: false, alpn: &["h2", "http/1.1"], split: 0, connect: None }
+    Hello { sni: None, no_sni: false, tls12: false, post_quantum: false, alpn: &["h2", "http/1.1"], split: 0, connect: None }
 }
 
 async fn at(url: &Url, address: SocketAddr, options: &Options, settings: &Settings) -> Option<Vec<CertificateDer<'static>>> {
