@@ -219,12 +219,15 @@ impl Witness {
         }
     }
 
-    /// The box ended this connection or took it over before a byte of it reached us: what is left here is an empty
-    /// shell, and the truth about the client's half is the box's to tell.
+    /// The box took this connection over, or ended it before a byte of it reached us: what is left here is a shell, and
+    /// the truth about the client's half is the box's to tell.
     fn taken_over(&self) -> bool {
-        let shell = self.0.by == Observer::Origin && self.0.half == Half::Client && !self.0.opened_here && self.0.raw.read() == 0;
-        let connection = shell.then(|| self.0.recorder.connection(self.0.id)).flatten();
-        connection.is_some_and(|c| c.decision().is_some_and(|d| d.action != "forward"))
+        if self.0.by != Observer::Origin || self.0.half != Half::Client || self.0.opened_here {
+            return false;
+        }
+        let connection = self.0.recorder.connection(self.0.id);
+        let untouched = self.0.raw.read() == 0;
+        connection.is_some_and(|c| c.intercepted() || (untouched && c.decision().is_some_and(|d| d.action != "forward")))
     }
 
     /// An alert that an error of rustls tells of. If it went unencrypted, the watch below has told it already, and
