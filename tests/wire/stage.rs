@@ -251,9 +251,15 @@ impl Handler for Acting {
             if hello {
                 let _ = serve(&mut stream, tls("forged.test"), "from the box\n");
             } else {
-                let mut line = [0; 256];
+                let mut line = vec![0; 65_536];
                 let got = stream.read(&mut line).unwrap_or(0);
-                let _ = stream.write_all(&[b"the box got ", &line[..got]].concat());
+                if line.starts_with(b"echo\n") {
+                    while let Ok(got @ 1..) = stream.read(&mut line) {
+                        stream.write_all(&line[..got]).unwrap();
+                    }
+                } else {
+                    let _ = stream.write_all(&[b"the box got ", &line[..got]].concat());
+                }
             }
         });
     }
