@@ -167,7 +167,7 @@ impl State {
             client_options: self.client.options,
             server_options: self.server.options,
             clock: self.server.clock,
-            window: self.client.window,
+            window: self.client.window(&self.server),
         };
         let taken = if self.server.known { (ctx.take)(&repair) } else { Err(io::ErrorKind::NotConnected.into()) };
         let stream = match taken {

@@ -267,7 +267,7 @@ impl State {
         };
         let times = half.options.time.is_some() && other.options.time.is_some();
         let time = (times && flags & RST == 0).then_some((half.clock, other.clock));
-        segment(&Segment { src, dst, seq, ack, flags, window: half.window, time, payload })
+        segment(&Segment { src, dst, seq, ack, flags, window: half.window(other), time, payload })
     }
 
     /// Forgets the first bytes: nobody will ask for them.
@@ -324,7 +324,7 @@ impl State {
         if !from.known || !to.known {
             return side == Side::Client || tcp.ack == self.client.next;
         }
-        let window = i64::from(to.window) << to.options.scale.unwrap_or(0);
+        let window = i64::from(to.window(from)) << to.options.scale.unwrap_or(0);
         let ahead = i64::from(tcp.seq.wrapping_sub(to.acked) as i32);
         (-1..=window.max(65_535)).contains(&ahead)
     }

@@ -32,7 +32,7 @@ pub(super) struct Repair {
     pub(super) window: u16,
 }
 
-/// Makes the socket. Sends nothing but a window probe (an old acknowledgement that asks the client for a fresh one).
+/// Makes the socket. Sends nothing.
 pub(super) fn take(repair: &Repair) -> io::Result<TcpStream> {
     let domain = Domain::for_address(repair.server);
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
