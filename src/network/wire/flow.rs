@@ -86,6 +86,21 @@ pub(super) struct Hold {
     pub(super) then: Option<Act>,
 }
 
+/// A socket that continues a flow's half, and what it is for.
+pub(super) struct Taken {
+    pub(super) flow: Flow,
+    pub(super) stream: TcpStream,
+    pub(super) purpose: Purpose,
+}
+
+/// What a taken socket is for.
+pub(super) enum Purpose {
+    /// The handler has it, with what the client had already sent.
+    Handler(Vec<u8>),
+    /// The box says this, and closes.
+    Say(Vec<u8>),
+}
+
 /// Which link a frame leaves by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Port {
@@ -109,6 +124,9 @@ pub(super) struct Ctx<'a> {
     pub(super) handler: &'a dyn Handler,
     pub(super) take: &'a mut dyn FnMut(&Repair) -> io::Result<TcpStream>,
     pub(super) out: &'a mut Vec<(Port, Vec<u8>)>,
+    /// Sockets of takeovers, for when everything in `out` is sent: not earlier, or the socket's first words would run
+    /// ahead of the acknowledgement that tells it the client's clock.
+    pub(super) taken: &'a mut Vec<Taken>,
     /// A residual drop that the flow's act asked for.
     pub(super) residual: &'a mut Option<Residual>,
 }
