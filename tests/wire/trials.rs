@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use mitmlab::network::wire::{Act, Beyond, CloseFlag, OnDatagram, OnOpen, Residual, Scope, Side, Then, Throttle, Why};
 
-use super::stage::{PATIENCE, Rule, Stage, at_client};
+use super::stage::{PATIENCE, Rule, Stage, at_client, with_options_off};
 
 /// A name and what it runs.
 pub(crate) type Named = (&'static str, fn(&Stage));
@@ -119,21 +119,6 @@ fn takeover_carries_megabytes(stage: &Stage) {
             assert!(begun.elapsed() < Duration::from_secs(3), "{:?} without {off:?}", begun.elapsed());
         }
     }
-}
-
-/// Switches off options of the client's kernel while `work` runs.
-fn with_options_off<T>(off: &'static [&'static str], work: impl FnOnce() -> T) -> T {
-    let set = |value: &'static str| {
-        at_client(move || {
-            for name in off {
-                std::fs::write(format!("/proc/sys/net/ipv4/{name}"), value).unwrap();
-            }
-        });
-    };
-    set("0");
-    let done = work();
-    set("1");
-    done
 }
 
 fn bystander_tls_passes(stage: &Stage) {

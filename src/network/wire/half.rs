@@ -53,11 +53,9 @@ impl Half {
             self.window = tcp.window;
             self.window_in_syn = tcp.has(SYN);
         }
-        if tcp.has(ACK) {
-            if !self.acks || after(tcp.ack, self.acked) {
-                self.acks = true;
-                self.acked = tcp.ack;
-            }
+        if tcp.has(ACK) && (!self.acks || after(tcp.ack, self.acked)) {
+            self.acks = true;
+            self.acked = tcp.ack;
         }
         if let Some((clock, _)) = Options::time(tcp.options(buffer)) {
             self.clock = clock;
