@@ -44,6 +44,9 @@ pub(super) enum Treatment {
     Mask(OriginFault),
 }
 
+/// notBefore and notAfter in DER, and when a kept copy is stale.
+type Period = (Vec<u8>, Vec<u8>, Option<OffsetDateTime>);
+
 /// A leaf and what a reader of the record should know of it.
 pub(super) struct Made {
     pub(super) der: CertificateDer<'static>,
@@ -120,7 +123,7 @@ impl Making<'_> {
         }
     }
 
-    fn validity(&self) -> Result<(Vec<u8>, Vec<u8>, Option<OffsetDateTime>), ForgeError> {
+    fn validity(&self) -> Result<Period, ForgeError> {
         use OriginFault::{Expired, NotYetValid};
         let made = |from: OffsetDateTime, to: OffsetDateTime| (dates::write(from), dates::write(to), Some(to));
         match (&self.recipe.validity, self.treatment) {

@@ -218,7 +218,7 @@ impl Findings {
 }
 
 /// Whether the profile has that part at all.
-fn has(profile: &Profile, field: &str) -> bool {
+pub(super) fn has(profile: &Profile, field: &str) -> bool {
     match field {
         "root.twin" => !profile.root.twins.is_empty(),
         _ => !field.starts_with("intermediate.") || profile.intermediate.is_some(),
