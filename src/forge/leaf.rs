@@ -29,7 +29,10 @@ pub(super) struct Making<'a> {
     pub(super) issuer: &'a Issuer,
     pub(super) key: &'a Key,
     pub(super) logs: &'a [sct::Log],
+    /// Now, in the certificates' time.
     pub(super) now: OffsetDateTime,
+    /// From the scenario's time to the certificates'.
+    pub(super) offset: time::Duration,
     pub(super) treatment: Treatment,
 }
 
@@ -145,7 +148,10 @@ impl Making<'_> {
                 let from = dates::shifted(self.now, -before.0);
                 Ok(made(from, dates::shifted(from, lifetime.0)))
             }
-            (Validity::Fixed { from, to }, _) => Ok((dates::write(from.0), dates::write(to.0), None)),
+            (Validity::Fixed { from, to }, _) => {
+                let moved = |moment: OffsetDateTime| dates::write(dates::shifted(moment, self.offset));
+                Ok((moved(from.0), moved(to.0), None))
+            }
         }
     }
 

@@ -35,7 +35,7 @@ fn what_verifiers_say_of_every_profile() {
         let forger = Forger::new(Profile::load(profile).unwrap(), Clock::starting_at(at), options).unwrap();
         let forged = forger.forge(std::slice::from_ref(&genuine), Some(HOST), SOMEWHERE, None).unwrap();
         let here = folder.path().join(&case);
-        let root = forger.roots().swap_remove(trusted);
+        let root = forger.roots().unwrap().swap_remove(trusted);
         write(&here, &root, &forged);
         let row = vec![
             openssl(&here, &[]),
