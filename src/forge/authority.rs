@@ -313,3 +313,49 @@ const STRANGER: &str = "";
 
 /// What a lab's root says of itself.
 pub(super) const LAB_COMMENT: &str = "mitmlab: made by a simulation for tests on one machine. Its key is gone. Do not trust.";
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::forge::key::KeyKind;
+    use crate::forge::profile::Moment;
+
+    fn authority(when_expired: WhenExpired) -> Authority {
+        let mut profile = Profile::load("corporate").unwrap();
+        profile.root.key = KeyKind::P256;
+        let intermediate = profile.intermediate.as_mut().unwrap();
+        intermediate.key = KeyKind::P256;
+        intermediate.when_expired = when_expired;
+        let (from, to) = (Moment(datetime!(2019-01-01 0:00 UTC)), Moment(datetime!(2019-03-17 0:00 UTC)));
+        intermediate.validity = Some(Validity::Fixed { from, to });
+        let clock = Clock::starting_at(datetime!(2019-03-01 0:00 UTC));
+        Authority::new(Arc::new(profile), clock, Dates::AsWritten, Confinement::Exact).unwrap()
+    }
+
+    #[test]
+    fn an_expired_intermediate_is_renewed_or_kept_as_the_profile_says() {
+        for (when_expired, renewed) in [(WhenExpired::Renew, true), (WhenExpired::Keep, false)] {
+            let authority = authority(when_expired);
+            let (before, root) = authority.issuing().unwrap();
+            assert_eq!(before.facts.issuer, root.unwrap().facts.subject);
+            assert_eq!(authority.issuing().unwrap().0.der, before.der, "one in its time");
+            authority.maker.clock.set(datetime!(2019-04-01 0:00 UTC));
+            let (after, _) = authority.issuing().unwrap();
+            assert_eq!(after.der != before.der, renewed);
+            let lifetime = after.not_after - datetime!(2019-04-01 0:00 UTC);
+            assert_eq!((lifetime - time::Duration::days(75)).abs() < time::Duration::MINUTE, renewed, "{lifetime}");
+        }
+    }
+
+    #[test]
+    fn serial_numbers_have_their_length_and_are_positive() {
+        for octets in 1..=20 {
+            let serial = random_serial(octets);
+            assert!(serial.len() == octets && serial[0] & 0x80 == 0 && serial[0] != 0);
+        }
+        let key = Key::generate(KeyKind::P256).unwrap();
+        assert!(key_id_serial(&key)[0] & 0x80 == 0);
+    }
+}

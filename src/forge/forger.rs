@@ -193,8 +193,11 @@ impl Forger {
             return Ok(kept.clone());
         }
         let mut forged = inner.make(genuine, host.as_ref(), &issuer, root.as_deref(), treatment, now)?;
-        let kept = Forged { micros: 0, cached: true, ..forged.clone() };
-        *place = Some(Arc::new(kept));
+        if forged.chain[0].len() <= LARGEST_CACHED {
+            *place = Some(Arc::new(Forged { micros: 0, cached: true, ..forged.clone() }));
+        } else {
+            forged.remarks.push(format!("of {} KiB, too large to be used again", forged.chain[0].len() >> 10));
+        }
         forged.micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX).max(1);
         Ok(Arc::new(forged))
     }
@@ -361,5 +364,8 @@ fn log_count(profile: &Profile) -> u8 {
 const WARM_KEYS: usize = 8;
 const SUPPLY_THREADS: usize = 2;
 
-/// A forged leaf with its chain takes some 5 KiB.
-const MOST_CACHED: usize = 4096;
+/// A forged leaf with its chain takes some 5 KiB; a lab has a few hundred hosts.
+const MOST_CACHED: usize = 1024;
+
+/// Together with [`MOST_CACHED`] this holds the cache below 64 MiB, whatever origins show.
+const LARGEST_CACHED: usize = 60 << 10;

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use x509_parser::prelude::FromDer;
 
 use crate::genuine::Public;
-use crate::{SOMEWHERE, file, output, parsed, path, quick_live};
+use crate::{SOMEWHERE, file, lacks, output, parsed, path, quick_live};
 
 #[test]
 fn timestamps_of_the_stealthy_mirror_verify_under_its_logs_and_stand_in_the_genuine_place() {
@@ -44,6 +44,9 @@ fn timestamps_of_the_stealthy_mirror_verify_under_its_logs_and_stand_in_the_genu
 
 #[test]
 fn the_stapled_response_is_good_to_openssl() {
+    if lacks("openssl") {
+        return;
+    }
     let genuine = Public::new().leaf(KeyKind::P256, &["ocsp.example"], OffsetDateTime::now_utc());
     let forger = quick_live("mirror-with-ct", &["ocsp.example"]);
     let forged = forger.forge(&[genuine], None, SOMEWHERE, None).unwrap();
