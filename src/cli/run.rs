@@ -140,12 +140,12 @@ fn write(file: &Path, text: &str) -> Result<(), Error> {
 
 #[cfg(unix)]
 fn width() -> usize {
-    rustix::termios::tcgetwinsize(std::io::stdout()).map_or(100, |size| usize::from(size.ws_col)).clamp(60, 160)
+    rustix::termios::tcgetwinsize(std::io::stdout()).map_or(120, |size| usize::from(size.ws_col)).clamp(60, 160)
 }
 
 #[cfg(not(unix))]
 fn width() -> usize {
-    100
+    120
 }
 
 /// Nobody looks.

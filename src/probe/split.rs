@@ -3,7 +3,7 @@
 //! A middlebox that reads one segment only misses a name that is split over two (RFC 9293 leaves segmentation to the
 //! sender). The second part is written once the peer's TCP has acknowledged the first, so no kernel can join them.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -53,6 +53,21 @@ impl AsyncWrite for Split {
                 State::Through => return Pin::new(&mut this.stream).poll_write(cx, buf),
             }
         }
+    }
+
+    /// One call for several records: rustls writes what it has to say before an error, an alert among it, only once.
+    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match self.state {
+            State::Through => Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bufs),
+            _ => {
+                let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| &**buf);
+                self.poll_write(cx, first)
+            }
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -3,7 +3,7 @@
 //! Put one below TLS (raw bytes, FIN, RST, plaintext alerts) and one above it (application bytes, close_notify): whatever
 //! owns the stream afterwards (hyper, a splice), the count goes on. Bytes that were read before can be given back first.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -207,6 +207,28 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
         let result = ready!(Pin::new(&mut self.inner).poll_write(cx, buf));
         self.wrote(&result, buf);
         Poll::Ready(result)
+    }
+
+    /// One call for several records: rustls writes what it has to say before an error, an alert among it, only once.
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let result = ready!(Pin::new(&mut self.inner).poll_write_vectored(cx, bufs));
+        match &result {
+            Ok(count) => {
+                self.tally.add_written(*count);
+                let mut left = *count;
+                for buf in bufs {
+                    let part = &buf[..buf.len().min(left)];
+                    left -= part.len();
+                    self.look(Way::Out, part);
+                }
+            }
+            Err(error) => self.write_end(Turn::WriteFailed(error)),
+        }
+        Poll::Ready(result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
