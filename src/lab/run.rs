@@ -165,6 +165,9 @@ impl Lab {
 
 /// The user's client is run against the check's URL; what depends on the replaced program (its exit code, its words) is not compared.
 fn replace(check: &mut Check, replacement: &Replacement) {
+    let program = replacement.argv.first().map_or("the client", String::as_str);
+    let program = program.rsplit('/').next().unwrap_or(program);
+    check.name = format!("{program} at {}, trust {}", check.targets.join(" and "), check.trust);
     check.client = CheckClient::Command(replacement.argv.clone());
     check.expect.exit = None;
     check.expect.exit_nonzero = None;
