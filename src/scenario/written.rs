@@ -1,8 +1,8 @@
 //! A scenario as written: the TOML, value by value, with the place of each value that a message may have to point at.
 //!
 //! Nothing is checked here but shape. Every field is optional, so that reading goes on after a mistake and all mistakes
-//! of a file are told at once; what must be there is said by [`resolve`](super::resolve). No `flatten`, no untagged
-//! enum: both lose the places (toml#589). Alternatives are read by visitors, see [`values`].
+//! of a file are told at once; what must be there is said by `resolve`. No `flatten`, no untagged
+//! enum: both lose the places (toml#589). Alternatives are read by visitors, see `values`.
 
 use std::collections::BTreeMap;
 
