@@ -20,6 +20,7 @@ mod front;
 mod leg;
 mod loopback;
 mod programs;
+mod reach;
 mod run;
 #[cfg(target_os = "linux")]
 mod sealed;
@@ -86,6 +87,7 @@ struct Shared {
     ground: Ground,
     folder: Folder,
     trust: trust::Stores,
+    versions: reach::Versions,
     legs: AtomicU32,
     started: Instant,
     network: &'static str,
@@ -171,6 +173,7 @@ impl Lab {
             ground,
             folder,
             trust: trust::Stores::default(),
+            versions: reach::Versions::default(),
             legs: AtomicU32::new(0),
             started: Instant::now(),
             network,

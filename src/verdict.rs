@@ -165,6 +165,8 @@ pub enum Outcome {
     Failed(Vec<Difference>),
     /// Not run, with the reason (a missing program).
     Skipped(String),
+    /// Not run, because no machine could run it in this network, with the reason (a program that ignores the proxy).
+    OutOfReach(String),
 }
 
 /// How good a detector was in one check: what it said against what was.
@@ -245,6 +247,14 @@ impl CheckResult {
             control: None,
             test: None,
             twin: None,
+        }
+    }
+
+    /// Why it was not run, if it was not.
+    pub fn not_run(&self) -> Option<&str> {
+        match &self.outcome {
+            Outcome::Skipped(reason) | Outcome::OutOfReach(reason) => Some(reason),
+            Outcome::Passed | Outcome::Failed(_) => None,
         }
     }
 

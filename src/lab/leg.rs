@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 
 use super::{Ground, Lab};
+use crate::client::presets::Home;
 use crate::client::{self, Feed, Kind, Outcome, PlainChild, Surroundings, TrustStore, Vars, fill, find, preset_for, watch};
 use crate::error::Error;
 use crate::middlebox::standing::Standing;
@@ -62,10 +63,21 @@ impl Lab {
         let standing =
             Standing { phase: order.phase, clock, interference: order.kind != LegKind::Control, coins: order.coins };
         self.middlebox().standings().set(id, standing);
-        let store = self.trust_store(order.trust).await?;
+        // What a client is given besides roots (configuration with its proxy's port, profiles, caches) is its leg's alone.
+        let own = self.shared().folder.path().join(format!("leg-{}", id.0));
+        let store = self.trust_store(order.trust).await?.in_leg(own.clone());
         let argv = self.fill_in(&order, &store)?;
+        let ended = self.run_in(id, order, argv, store).await;
+        let _ = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(own)).await; // else it goes with the run's folder
+        ended
+    }
+
+    async fn run_in(&self, id: LegId, order: Order, argv: Vec<String>, mut store: TrustStore) -> Result<Ended, Error> {
         let own_env: Vec<(OsString, OsString)> = std::env::vars_os().collect();
         let preset = preset_for(&argv);
+        if preset.home == Home::Fresh {
+            store.own_nss_home().map_err(|e| Error::machine("copy the NSS database for a leg", e))?;
+        }
         match find(&argv[0], std::env::var_os("PATH").as_deref()) {
             Err(missing) => Ok(self.not_started(id, &order, argv, missing.to_string())),
             Ok(program) => match self.ground() {

@@ -55,19 +55,17 @@ impl AsyncWrite for Split {
         }
     }
 
-    /// One call for several records: rustls writes what it has to say before an error, an alert among it, only once.
-    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    /// rustls queues a ChangeCipherSpec and an alert as two buffers, and on a refusal tokio-rustls writes once: without this the
+    /// alert would stay behind whenever the server's flight was read at once.
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         match self.state {
-            State::Through => Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bufs),
-            _ => {
-                let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| &**buf);
-                self.poll_write(cx, first)
-            }
+            State::Through => Pin::new(&mut self.stream).poll_write_vectored(cx, bufs),
+            _ => self.poll_write(cx, bufs.iter().find(|b| !b.is_empty()).map_or(&[][..], |b| b)),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
-        true
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -8,7 +8,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::diagnostic::{Diagnostics, line_of};
 use super::load::{Loaded, load_both};
-use super::plan::{Check, CheckClient, Expect, Matcher, Phase, Plan, Rule};
+use super::plan::{Check, CheckClient, Expect, Matcher, Phase, Plan, Rule, Serve, Site};
 use super::words::First;
 use super::written::At;
 
@@ -72,6 +72,10 @@ impl<'a> Page<'a> {
         let included = written.and_then(|w| w.include.as_ref());
         self.row("include", included.map(|i| i.0.join(", ")).unwrap_or_default(), self.from(included));
         self.row("sites", plan.world.sites.len(), String::new());
+        let https = |site: &'_ Site| site.services.iter().find_map(|s| if let Serve::Https { tls, .. } = &s.serve { *tls } else { None });
+        for (site, only) in plan.world.sites.iter().filter_map(|site| Some((site, https(site)?))) {
+            self.row(&format!("site {}", site.names[0]), format!("TLS {} only", word(&only)), String::new());
+        }
         let resolvers = plan.world.isp_resolver.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let from = written.and_then(|w| w.isp_resolver.as_ref());
         let included = if included.is_some() { "included world" } else { "default" };

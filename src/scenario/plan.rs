@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::words::{Action, Direction, First, OriginTrust, Place, Transport, Trust, UpstreamFault, Vantage, VerdictKind};
+use super::words::{Action, Direction, First, OriginTrust, Place, TlsVersion, Transport, Trust, UpstreamFault, Vantage, VerdictKind};
 
 /// A scenario, resolved.
 #[derive(Clone, Debug)]
@@ -119,6 +119,8 @@ pub enum Serve {
         alpn: Vec<String>,
         /// Strict-Transport-Security is sent.
         hsts: bool,
+        /// The only version of TLS that it speaks; 1.2 and 1.3 if none.
+        tls: Option<TlsVersion>,
     },
     /// Plain HTTP, pages from a folder; or a redirect to https.
     Http {

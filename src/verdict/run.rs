@@ -155,7 +155,7 @@ fn any_bad_site(check: &Check, plan: &Plan) -> bool {
 }
 
 fn is_skipped(check: &CheckResult) -> bool {
-    matches!(check.outcome, Outcome::Skipped(_))
+    check.not_run().is_some()
 }
 
 #[cfg(test)]

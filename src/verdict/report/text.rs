@@ -78,7 +78,7 @@ fn rows_of(check: &CheckResult, indent: &str) -> Vec<Row> {
         [name, client(check), trust(check).to_owned(), verdict.to_owned(), how, result(check).to_owned()]
     };
     match (check.targets.as_slice(), &check.outcome) {
-        ([], Outcome::Skipped(reason)) => vec![row(name, "-", reason.clone())],
+        ([], Outcome::Skipped(reason) | Outcome::OutOfReach(reason)) => vec![row(name, "-", reason.clone())],
         ([], _) => vec![row(name, "-", said(check).unwrap_or_default())],
         ([one], _) => vec![row(name, one.verdict.as_str(), how(check, one))],
         (many, _) => {
@@ -161,7 +161,7 @@ fn list(report: &RunReport, look: Look) -> String {
 fn skipped(report: &RunReport) -> Vec<String> {
     let all = report.checks.iter().flat_map(CheckResult::with_twin);
     all.filter_map(|c| match &c.outcome {
-        Outcome::Skipped(reason) => Some(format!("{}: {reason}", c.name)),
+        Outcome::Skipped(reason) | Outcome::OutOfReach(reason) => Some(format!("{}: {reason}", c.name)),
         _ => None,
     })
     .collect()
