@@ -21,9 +21,11 @@ use crate::scenario::{Trust, Vantage};
 /// Put a small Internet, an interception box and an unmodified client on one machine, and see with evidence what happens.
 #[derive(Debug, Parser)]
 #[command(name = "mitmlab", version, about, max_term_width = 110, arg_required_else_help = true)]
-#[command(after_help = "Start here:\n  mitmlab run kazakhstan-2019            July 2019, with the clients found on this machine\n  \
+#[command(
+    after_help = "Start here:\n  mitmlab run kazakhstan-2019            July 2019, with the clients found on this machine\n  \
     mitmlab exec kazakhstan-2019 -- curl https://www.facebook.com/\n  mitmlab doctor                         what this machine can do\n\n\
-    Exit codes: 0 as expected, 1 something differs, 2 wrong command line or scenario, 3 the machine cannot, 4 a bug.")]
+    Exit codes: 0 as expected, 1 something differs, 2 wrong command line or scenario, 3 the machine cannot, 4 a bug."
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

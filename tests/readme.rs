@@ -67,7 +67,11 @@ impl Block {
             return Err(complaint(format!("exit {:?} where {} is promised", output.status.code(), self.exit)));
         }
         let lines: Vec<&str> = told.lines().collect();
-        if matches_all(&self.expected, &lines) { Ok(()) } else { Err(complaint(format!("not as shown:\n{}", self.expected.join("\n")))) }
+        if matches_all(&self.expected, &lines) {
+            Ok(())
+        } else {
+            Err(complaint(format!("not as shown:\n{}", self.expected.join("\n"))))
+        }
     }
 }
 
@@ -76,7 +80,9 @@ fn matches_all(expected: &[String], lines: &[&str]) -> bool {
     match expected.split_first() {
         None => lines.is_empty(),
         Some((first, rest)) if first == "..." => (0..=lines.len()).any(|skip| matches_all(rest, &lines[skip..])),
-        Some((first, rest)) => lines.split_first().is_some_and(|(line, others)| matches_line(first, line) && matches_all(rest, others)),
+        Some((first, rest)) => {
+            lines.split_first().is_some_and(|(line, others)| matches_line(first, line) && matches_all(rest, others))
+        }
     }
 }
 

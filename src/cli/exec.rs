@@ -99,7 +99,8 @@ fn line(connection: &Connection) -> String {
             None => format!("{} ({})", decision.action, decision.reason),
         },
     };
-    let shown = connection.presented.first().map(|leaf| format!(", shown `{}` from `{}`", leaf.subject, leaf.issuer)).unwrap_or_default();
+    let shown =
+        connection.presented.first().map(|leaf| format!(", shown `{}` from `{}`", leaf.subject, leaf.issuer)).unwrap_or_default();
     format!("{} {host}:{port}: {decision}{shown}; the client {}", connection.id, reaction(connection).words())
 }
 

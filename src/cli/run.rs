@@ -97,9 +97,12 @@ fn in_a_process_of_its_own(run: &Run, name: &str, plan: &Plan) -> Result<RunRepo
     if !run.client.is_empty() {
         command.arg("--").args(&run.client);
     }
-    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().map_err(|e| Error::machine("run a scenario", e))?;
+    let output =
+        command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().map_err(|e| Error::machine("run a scenario", e))?;
     json::read(&output.stdout).map_err(|error| match output.status.code() {
-        Some(code) if code == i32::from(crate::error::USAGE) => Error::Usage(format!("scenario `{name}` did not run; its message is above")),
+        Some(code) if code == i32::from(crate::error::USAGE) => {
+            Error::Usage(format!("scenario `{name}` did not run; its message is above"))
+        }
         _ => Error::Machine(format!("scenario `{name}` did not run to its end ({}): {error}", output.status)),
     })
 }

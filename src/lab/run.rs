@@ -181,7 +181,8 @@ fn replace(check: &mut Check, replacement: &Replacement) {
 /// With one client in place of many, many checks are the same.
 fn without_repetitions(checks: Vec<Check>) -> Vec<Check> {
     let mut seen = std::collections::HashSet::new();
-    let key = |check: &Check| format!("{:?} {} {} {} {:?}", check.url, check.trust, check.vantage, check.phase, check.expect.verdict);
+    let key =
+        |check: &Check| format!("{:?} {} {} {} {:?}", check.url, check.trust, check.vantage, check.phase, check.expect.verdict);
     checks.into_iter().filter(|check| seen.insert(key(check))).collect()
 }
 

@@ -52,8 +52,14 @@ impl Ready {
 }
 
 /// Answers the client, whose `first` bytes were read already, and carries the conversation to its end.
-pub(super) async fn serve<S>(recorder: &Recorder, provider: &Arc<CryptoProvider>, arrival: &Arrival, ready: Ready, stream: S, first: Vec<u8>)
-where
+pub(super) async fn serve<S>(
+    recorder: &Recorder,
+    provider: &Arc<CryptoProvider>,
+    arrival: &Arrival,
+    ready: Ready,
+    stream: S,
+    first: Vec<u8>,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let witness = Witness::of(recorder, (arrival.client, arrival.destination), arrival.id, Half::Client, Observer::Box);

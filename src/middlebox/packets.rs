@@ -147,7 +147,9 @@ impl Handler for OnTheWire {
 
     fn first_bytes(&self, flow: &Flow, stream: &[u8], segments: u32) -> OnBytes {
         let this = &self.0;
-        let Some(arrival) = this.flows().get(&flow.id).map(|carried| carried.arrival.clone()) else { return OnBytes::Do(Act::Pass) };
+        let Some(arrival) = this.flows().get(&flow.id).map(|carried| carried.arrival.clone()) else {
+            return OnBytes::Do(Act::Pass);
+        };
         let first = this.middlebox.plan.network.first;
         if first == First::Segment && segments > 1 {
             return OnBytes::Do(Act::Pass);
@@ -281,7 +283,9 @@ fn act(action: &Action) -> Act {
         Action::Cut => Act::Cut { after_bytes_down: CUT_AFTER },
         Action::Redirect { to } => Act::Inject { to_client: super::block::redirect(to), then: Then::Close },
         Action::Page { file, status } => Act::Inject { to_client: super::block::page(file, *status), then: Then::Close },
-        Action::Forward | Action::Intercept | Action::Dns(_) | Action::DropSyn | Action::Refuse | Action::Unreachable => Act::Pass,
+        Action::Forward | Action::Intercept | Action::Dns(_) | Action::DropSyn | Action::Refuse | Action::Unreachable => {
+            Act::Pass
+        }
     }
 }
 

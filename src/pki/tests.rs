@@ -10,8 +10,8 @@ use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::{FromDer as _, ParsedExtension, X509Certificate};
 
 use super::*;
-use crate::tls::describe;
 use crate::scenario::{Cert, Clock, Place, Site};
+use crate::tls::describe;
 
 fn site(names: &[&str], cert: Cert) -> Site {
     Site {

@@ -204,6 +204,8 @@ pub struct CheckWritten {
     pub twin: Option<At<TwinWritten>>,
     /// How long a run of the client may take, such as `"20s"`. Default: `"30s"`.
     pub deadline: Option<At<Span>>,
+    /// Why only the sealed network can show it (segments, TTL, packets). The proxy network then leaves the check out and says so.
+    pub sealed_only: Option<At<String>>,
     /// Hosts that are judged. Default: those of `url`, else of the URLs among the arguments.
     pub targets: Option<At<OneOrMany<String>>>,
     /// Keys that hold lists to be run in every combination: `trust`, `vantage`, `client`.

@@ -101,6 +101,7 @@ fn one(
         expect,
         twin: None,
         deadline: frame.deadline,
+        sealed_only: written.sealed_only.as_ref().map(|why| why.value().clone()),
         line: r.line(written),
     };
     check.twin = written.twin.as_ref().and_then(|t| twin(r, t, written, &check, plan)).map(Box::new);
