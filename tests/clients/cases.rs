@@ -54,23 +54,50 @@ pub(crate) const NAP: &str = "86399.25";
 const PY: &str = "/usr/bin/python3";
 
 pub(crate) const CASES: &[Case] = &[
-    pinned(client("curl --pinnedpubkey", &["curl"], &["curl", "-sS", "-o", "/dev/null", "--pinnedpubkey", "sha256//{pin}", "{url}"])),
-    pinned(client("wget --pinnedpubkey", &["wget"], &["wget", "-q", "-O", "/dev/null", "--tries=1", "--pinnedpubkey=sha256//{pin}", "{url}"])),
+    pinned(client(
+        "curl --pinnedpubkey",
+        &["curl"],
+        &["curl", "-sS", "-o", "/dev/null", "--pinnedpubkey", "sha256//{pin}", "{url}"],
+    )),
+    pinned(client(
+        "wget --pinnedpubkey",
+        &["wget"],
+        &["wget", "-q", "-O", "/dev/null", "--tries=1", "--pinnedpubkey=sha256//{pin}", "{url}"],
+    )),
     pinned(client("mitmlab client --pin", &[], &["mitmlab", "client", "{url}", "--pin", "{pin}"])),
     pinned(client("pinned python", &[PY], &[PY, "{lab}/clients/pinned.py", "{url}", "{pin}"])),
     pinned(client("pinned node", &["node"], &["node", "{lab}/clients/pinned.mjs", "{url}", "{pin}"])),
-    pinned(client("pinned java", &["java", "javac"], &["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", "{built}/java", "Pinned", "{url}", "{pin}"])),
+    pinned(client(
+        "pinned java",
+        &["java", "javac"],
+        &["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", "{built}/java", "Pinned", "{url}", "{pin}"],
+    )),
     pinned(client("pinned go", &["go"], &["{built}/pinned", "{url}", "{pin}"])),
     careless(client("curl -k", &["curl"], &["curl", "-sS", "-k", "-o", "/dev/null", "{url}"])),
-    careless(client("wget --no-check-certificate", &["wget"], &["wget", "-q", "-O", "/dev/null", "--tries=1", "--no-check-certificate", "{url}"])),
-    careless(client("NODE_TLS_REJECT_UNAUTHORIZED=0", &["node"], &["env", "NODE_TLS_REJECT_UNAUTHORIZED=0", "node", "{lab}/clients/get.mjs", "{url}"])),
+    careless(client(
+        "wget --no-check-certificate",
+        &["wget"],
+        &["wget", "-q", "-O", "/dev/null", "--tries=1", "--no-check-certificate", "{url}"],
+    )),
+    careless(client(
+        "NODE_TLS_REJECT_UNAUTHORIZED=0",
+        &["node"],
+        &["env", "NODE_TLS_REJECT_UNAUTHORIZED=0", "node", "{lab}/clients/get.mjs", "{url}"],
+    )),
     careless(client("GIT_SSL_NO_VERIFY=1", &["git"], &["env", "GIT_SSL_NO_VERIFY=1", "git", "ls-remote", "{url}project.git"])),
     careless(client("python CERT_NONE", &[PY], &[PY, "-c", CERT_NONE, "{url}"])),
-    careless(client("npm --strict-ssl=false", &["npm"], &["npm", "ping", "--fetch-retries=0", "--strict-ssl=false", "--registry", "{url}"])),
+    careless(client(
+        "npm --strict-ssl=false",
+        &["npm"],
+        &["npm", "ping", "--fetch-retries=0", "--strict-ssl=false", "--registry", "{url}"],
+    )),
     careless(client("ruby VERIFY_NONE", &["ruby"], &["ruby", "-ropenssl", "-rnet/http", "-e", VERIFY_NONE, "{url}"])),
     careless(client("mitmlab client --insecure", &[], &["mitmlab", "client", "{url}", "--insecure"])),
     odd(client("makes no connection", &["true"], &["true"]), "not-contacted"),
-    odd(client("curl --cacert /nonexistent", &["curl"], &["curl", "-sS", "-o", "/dev/null", "--cacert", "/nonexistent", "{url}"]), "inconclusive"),
+    odd(
+        client("curl --cacert /nonexistent", &["curl"], &["curl", "-sS", "-o", "/dev/null", "--cacert", "/nonexistent", "{url}"]),
+        "inconclusive",
+    ),
     odd(client("fails open", &["curl"], &["sh", "-c", "curl -sf $1 || curl -skf $1", "sh", "{url}"]), "exposed"),
     odd(client("slow to speak", &[PY], &[PY, "-c", SLOW, "{host}"]), "refused"),
     odd(client("dies of a signal in every leg", &[PY], &[PY, "-c", DIES, "{host}", "always"]), "inconclusive"),
@@ -86,7 +113,11 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         trust: "web+authority",
         ..odd(
-            client("prints 1 GiB", &["curl"], &["sh", "-c", "curl -s -o /dev/null $1; head -c 1073741824 /dev/zero", "sh", "{url}"]),
+            client(
+                "prints 1 GiB",
+                &["curl"],
+                &["sh", "-c", "curl -s -o /dev/null $1; head -c 1073741824 /dev/zero", "sh", "{url}"],
+            ),
             "exposed",
         )
     },

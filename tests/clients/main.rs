@@ -33,6 +33,7 @@ fn classified(network: Network) -> Result<(), Failed> {
     println!("{table}");
     run.all_passed(|name| !name.starts_with(cases::PREFIX))?;
     table::versions_were_forced(run)?;
+    table::browser_was_sandboxed(run)?;
     run.snapshot(&format!("clients_{}", network.word()), &table)
 }
 

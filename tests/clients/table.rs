@@ -36,6 +36,15 @@ pub(crate) fn of_cases(run: &Run) -> String {
     aligned(&rows)
 }
 
+/// Chromium ran with its own sandbox.
+pub(crate) fn browser_was_sandboxed(run: &Run) -> Result<(), Failed> {
+    let legs = run.checks().iter().flat_map(|check| [&check.control, &check.test]).flatten();
+    match legs.into_iter().find(|leg| leg.argv.iter().any(|word| word == "--no-sandbox")) {
+        Some(leg) => Err(format!("without its sandbox: {}", leg.argv.join(" ")).into()),
+        None => Ok(()),
+    }
+}
+
 /// The version of TLS was the one that the site forces, wherever a handshake was completed.
 pub(crate) fn versions_were_forced(run: &Run) -> Result<(), Failed> {
     for check in run.checks() {
