@@ -22,7 +22,7 @@ mod standing;
 mod surroundings;
 
 pub use judge::{judge, target};
-pub use leg::{legs_of, lookups_of};
+pub use leg::{killed_us, legs_of, lookups_of};
 pub use reaction::reaction;
 pub use surroundings::Surroundings;
 
@@ -56,6 +56,10 @@ pub struct LegTruth {
     /// The names that it asked for: how a name that leads nowhere is told from a client that never asked.
     #[serde(default)]
     pub lookups: Vec<Lookup>,
+    /// The recorder's microseconds from which on the lab may have ended it, if it did: a connection that was closed later may have
+    /// been closed by its end.
+    #[serde(default)]
+    pub killed_us: Option<u64>,
 }
 
 /// A name that a leg asked for.

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::middlebox::standing::Standing;
 use crate::record::{Event, LegId, LegKind};
 use crate::scenario::{Clock, Trust, Vantage};
-use crate::verdict::{LegTruth, lookups_of};
+use crate::verdict::{LegTruth, killed_us, lookups_of};
 
 /// What is to be run, and how.
 #[derive(Clone, Debug)]
@@ -111,14 +111,14 @@ impl Lab {
         surroundings.write_files().map_err(|e| Error::machine("write a client's configuration", e))?;
         let argv = surroundings.complete(&argv);
         let proxy = tokio::spawn(super::front::serve(self.shared(), listener, id, order.vantage));
-        self.tell_start(id, &order, &argv, &surroundings);
+        let began_us = self.tell_start(id, &order, &argv, &surroundings);
         let command = surroundings.command(&program, &argv[1..]);
         let feed = if order.terminal { Feed::Terminal } else { Feed::Nothing };
         let ended = match PlainChild::start(command, feed) {
             Err(error) => self.not_started(id, &order, argv, format!("could not start `{}`: {error}", program.display())),
             Ok(child) => {
                 let outcome = watch(child, order.deadline).await;
-                self.finish(id, &order, argv, outcome).await
+                self.finish(id, &order, argv, began_us, outcome).await
             }
         };
         proxy.abort();
@@ -141,18 +141,18 @@ impl Lab {
         for address in place.all() {
             self.recorder().assign(address, id);
         }
-        self.tell_start(id, &order, &argv, &surroundings);
+        let began_us = self.tell_start(id, &order, &argv, &surroundings);
         let ended = match sealed.start(place, &program, &argv, &surroundings, order.terminal, &self.names_folder()?).await {
             Err(error) => self.not_started(id, &order, argv, format!("could not start `{}`: {error}", program.display())),
             Ok(child) => {
                 let outcome = watch(child, order.deadline).await;
-                self.finish(id, &order, argv, outcome).await
+                self.finish(id, &order, argv, began_us, outcome).await
             }
         };
         Ok(ended)
     }
 
-    async fn finish(&self, id: LegId, order: &Order, argv: Vec<String>, outcome: Outcome) -> Ended {
+    async fn finish(&self, id: LegId, order: &Order, argv: Vec<String>, began_us: u64, outcome: Outcome) -> Ended {
         let drained = Instant::now() + DRAIN;
         let over = |all: &[crate::record::Connection]| all.iter().filter(|c| c.leg == Some(id)).all(|c| c.ended);
         self.recorder().wait(drained, over).await;
@@ -182,6 +182,7 @@ impl Lab {
             stderr_tail: outcome.stderr_tail,
             connections: self.recorder().connections_of(id),
             lookups: lookups_of(&self.recorder().entries_of(id), id),
+            killed_us: outcome.timed_out.then(|| killed_us(began_us, outcome.ms)),
         };
         Ended { id, truth, stdout: outcome.stdout }
     }
@@ -201,11 +202,13 @@ impl Lab {
             stderr_tail: String::new(),
             connections: Vec::new(),
             lookups: Vec::new(),
+            killed_us: None,
         };
         Ended { id, truth, stdout: Vec::new() }
     }
 
-    fn tell_start(&self, id: LegId, order: &Order, argv: &[String], surroundings: &Surroundings) {
+    /// The recorder's clock then.
+    fn tell_start(&self, id: LegId, order: &Order, argv: &[String], surroundings: &Surroundings) -> u64 {
         self.recorder().emit_run(
             Some(id),
             Event::LegStart {
@@ -218,6 +221,7 @@ impl Lab {
                 phase: self.plan().phases[order.phase].name.clone(),
             },
         );
+        self.recorder().elapsed_us()
     }
 
     /// Placeholders filled in; `mitmlab` is this very program.

@@ -196,3 +196,19 @@ fn fail_if_skipped(result: &mut CheckResult) {
         }]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strict_run_holds_a_missing_program_against_the_machine_and_nothing_else() {
+        let mut missing = CheckResult::skipped("c", "p", "no program `curl`");
+        fail_if_skipped(&mut missing);
+        assert!(matches!(missing.outcome, Outcome::Failed(_)));
+        let unreachable = Outcome::OutOfReach("node 20.20 goes past the proxy".to_owned());
+        let mut nowhere = CheckResult { outcome: unreachable.clone(), ..CheckResult::skipped("c", "p", "") };
+        fail_if_skipped(&mut nowhere);
+        assert_eq!(nowhere.outcome, unreachable);
+    }
+}

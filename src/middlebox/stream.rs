@@ -14,7 +14,7 @@ use super::{Course, Middlebox};
 use crate::network::prefixed::Prefixed;
 use crate::network::{Arrival, Purpose};
 use crate::record::{CloseKind, Event, Half, Observer, Side};
-use crate::scenario::{Action, First};
+use crate::scenario::{Action, First, Serve};
 use crate::tls::{Counted, Counts, Witness};
 
 /// Takes one connection from its first bytes to its end.
@@ -24,7 +24,7 @@ pub async fn carry(middlebox: &Arc<Middlebox>, arrival: Arrival, mut client: Pre
         tokio::time::timeout(SPEAKS_FIRST, read_first(&mut client, First::Stream, Instant::now() + FIRST_BYTES, &mut first))
             .await;
     match seen {
-        Ok(seen) => go_on(middlebox, &arrival, client, first, seen).await,
+        Ok(seen) => go_on(middlebox, &arrival, client, first, seen, None).await,
         Err(_) => wait_for_either(middlebox, &arrival, client, first).await,
     }
     end(middlebox, &arrival).await;
@@ -42,18 +42,22 @@ async fn end(middlebox: &Middlebox, arrival: &Arrival) {
     recorder.forget((arrival.client, arrival.destination));
 }
 
-/// The client is silent: an idle socket, or a protocol in which the server speaks first. The origin is dialled; whoever
-/// speaks first decides which.
+/// The client is silent: an idle socket, a slow start, or a protocol in which the server speaks first. Where the server may, the
+/// origin is dialled, and whoever speaks first decides which. Where it never does, it is not: that connection would come to nothing
+/// once the client speaks, and the origin would tell of an end that was not the client's.
 async fn wait_for_either(middlebox: &Arc<Middlebox>, arrival: &Arrival, mut client: Prefixed<TcpStream>, mut first: Vec<u8>) {
+    let deadline = Instant::now() + FIRST_BYTES;
+    if !may_speak_first(middlebox, arrival) {
+        let seen = read_first(&mut client, First::Stream, deadline, &mut first).await;
+        return go_on(middlebox, arrival, client, first, seen, None).await;
+    }
     let Ok(mut origin) = middlebox.dial.dial(arrival, Purpose::Forward).await else {
         return told_end(middlebox, arrival, client, first).await;
     };
     let mut greeting = vec![0; GREETING];
-    let deadline = Instant::now() + FIRST_BYTES;
     tokio::select! {
         seen = read_first(&mut client, First::Stream, deadline, &mut first) => {
-            drop(origin);
-            go_on(middlebox, arrival, client, first, seen).await;
+            go_on(middlebox, arrival, client, first, seen, Some(origin)).await;
         }
         read = origin.read(&mut greeting) => {
             greeting.truncate(read.unwrap_or(0));
@@ -71,13 +75,28 @@ pub async fn pass_by(middlebox: &Middlebox, arrival: &Arrival, client: Prefixed<
     end(middlebox, arrival).await;
 }
 
-async fn go_on(middlebox: &Arc<Middlebox>, arrival: &Arrival, client: Prefixed<TcpStream>, first: Vec<u8>, seen: Seen) {
+/// False for the lab's own web servers: in HTTP and in TLS the client speaks first.
+fn may_speak_first(middlebox: &Middlebox, arrival: &Arrival) -> bool {
+    let site = middlebox.plan.world.site(arrival.destination.ip(), arrival.asked.as_deref());
+    let service = site.and_then(|site| site.services.iter().find(|s| s.port == arrival.destination.port()));
+    service.is_some_and(|service| !matches!(service.serve, Serve::Https { .. } | Serve::Http { .. }))
+}
+
+/// `dialled` is a connection to the origin that was made while the client was silent.
+async fn go_on(
+    middlebox: &Arc<Middlebox>,
+    arrival: &Arrival,
+    client: Prefixed<TcpStream>,
+    first: Vec<u8>,
+    seen: Seen,
+    dialled: Option<TcpStream>,
+) {
     tell_first(middlebox, arrival, &seen, 0);
     if matches!(seen, Seen::NoHello(NoHello::Empty | NoHello::Failed(_))) {
         return told_end(middlebox, arrival, client, first).await;
     }
     match middlebox.settle(arrival, &seen).await {
-        Course::Forward => match middlebox.dial.dial(arrival, Purpose::Forward).await {
+        Course::Forward => match dial_unless(dialled, middlebox, arrival).await {
             Ok(origin) => splice(middlebox, arrival, client, first, origin, &[]).await,
             Err(error) => {
                 middlebox.recorder.emit(arrival.id, Event::UpstreamFailed { error: error.to_string() });
@@ -86,6 +105,13 @@ async fn go_on(middlebox: &Arc<Middlebox>, arrival: &Arrival, client: Prefixed<T
         },
         Course::Intercept(ready) => middlebox.serve(arrival, *ready, client, first).await,
         Course::Act(action) => act(middlebox, arrival, client, first, &action).await,
+    }
+}
+
+async fn dial_unless(dialled: Option<TcpStream>, middlebox: &Middlebox, arrival: &Arrival) -> std::io::Result<TcpStream> {
+    match dialled {
+        Some(origin) => Ok(origin),
+        None => middlebox.dial.dial(arrival, Purpose::Forward).await,
     }
 }
 

@@ -235,6 +235,9 @@ pub struct Connection {
     pub upstream_half: Option<HalfTruth>,
     /// Requests that somebody could read.
     pub requests: Vec<Request>,
+    /// When the client's side of it was closed first, in microseconds since the run began.
+    #[serde(default)]
+    pub closed_us: Option<u64>,
     /// Notes.
     pub notes: Vec<String>,
     /// No further event will come.
@@ -302,6 +305,7 @@ impl Connection {
             client_half: HalfTruth::default(),
             upstream_half: None,
             requests: Vec::new(),
+            closed_us: None,
             notes: Vec::new(),
             ended: false,
         })
@@ -341,6 +345,9 @@ impl Connection {
             }
             Event::Request { request, .. } => self.requests.push(request.clone()),
             Event::Close { half, by, side, kind } => {
+                if *half == Half::Client {
+                    self.closed_us.get_or_insert(entry.t_us);
+                }
                 let truth = self.half(*half);
                 if truth.heard(*by) {
                     truth.closes.push(Close { side: *side, kind: *kind });

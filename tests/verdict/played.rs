@@ -59,6 +59,7 @@ pub(crate) fn leg_with(kind: LegKind, connections: &[(&str, &str)]) -> LegTruth 
         stderr_tail: String::new(),
         connections: played(connections),
         lookups: Vec::new(),
+        killed_us: None,
     }
 }
 
