@@ -11,6 +11,7 @@ pub mod forge;
 mod manual;
 mod network;
 mod own;
+mod print;
 pub mod profile;
 mod run;
 mod scenario;
@@ -52,9 +53,17 @@ impl Cli {
     }
 }
 
+/// Says on standard error why the command ends.
+pub fn complain(error: &Error) {
+    print::err(format_args!("mitmlab: {error}"));
+}
+
 /// Runs a command that prints; its errors are the user's to mend.
 fn printed(run: impl FnOnce(&mut dyn std::io::Write) -> anyhow::Result<u8>) -> Result<u8, Error> {
-    run(&mut std::io::stdout().lock()).map_err(|error| Error::Usage(format!("{error:#}")))
+    let mut text = Vec::new();
+    let code = run(&mut text).map_err(|error| Error::Usage(format!("{error:#}")))?;
+    print::out(&String::from_utf8_lossy(&text))?;
+    Ok(code)
 }
 
 /// What to do.

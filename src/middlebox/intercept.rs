@@ -61,6 +61,7 @@ where
     for remark in &ready.forged.remarks {
         recorder.emit(arrival.id, Event::Note { text: remark.clone() });
     }
+    witness.raw().add_read(first.len()); // the hello, read by the carrier
     let raw = witness.below_tls(stream, first);
     match shake_hands(config(provider, &ready), raw).await {
         Ok(client) => {

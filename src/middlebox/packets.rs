@@ -161,7 +161,7 @@ impl Handler for OnTheWire {
             Some((carried.arrival.clone(), carried.ready.take()?))
         });
         let Some((arrival, ready)) = found else { return };
-        let runtime = this.runtime.clone();
+        let (runtime, flow) = (this.runtime.clone(), flow.id);
         runtime.spawn(async move {
             match nonblocking(stream) {
                 Ok(stream) => this.middlebox.serve(&arrival, *ready, stream, prefix).await,
@@ -171,6 +171,9 @@ impl Handler for OnTheWire {
                 }
             }
             this.over(&arrival);
+            if let Some(commander) = this.commander.get() {
+                commander.release(flow);
+            }
         });
     }
 

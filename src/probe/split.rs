@@ -3,7 +3,7 @@
 //! A middlebox that reads one segment only misses a name that is split over two (RFC 9293 leaves segmentation to the
 //! sender). The second part is written once the peer's TCP has acknowledged the first, so no kernel can join them.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -53,6 +53,19 @@ impl AsyncWrite for Split {
                 State::Through => return Pin::new(&mut this.stream).poll_write(cx, buf),
             }
         }
+    }
+
+    /// TLS hands over what it has in pieces (an alert behind a change_cipher_spec): they go at once, or the last is lost.
+    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        if matches!(self.state, State::Through) {
+            return Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bufs);
+        }
+        let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
+        self.poll_write(cx, first)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
