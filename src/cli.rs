@@ -8,6 +8,7 @@ pub mod cert;
 mod doctor;
 mod exec;
 pub mod forge;
+mod guard;
 mod manual;
 mod network;
 mod own;
@@ -49,6 +50,7 @@ impl Cli {
             Command::Profile(args) => printed(|out| profile::run(&args, out)),
             Command::Completions { shell } => manual::completions(shell),
             Command::Man => manual::man(),
+            Command::Guard { lab } => guard::guard(lab),
         }
     }
 }
@@ -99,6 +101,12 @@ pub enum Command {
     },
     /// Print the manual page (roff)
     Man,
+    /// Wait for the end of a lab and tidy up after it (the lab starts this itself)
+    #[command(hide = true)]
+    Guard {
+        /// Its process id
+        lab: u32,
+    },
 }
 
 /// `mitmlab run`

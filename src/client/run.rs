@@ -18,6 +18,8 @@ mod stragglers;
 
 use capture::Capture;
 pub use parent::become_client;
+#[cfg(target_os = "linux")]
+pub use stragglers::end_clients_of;
 pub use plain::{Feed, LEG_COOKIE, PlainChild};
 
 /// A started client, whoever started it.
