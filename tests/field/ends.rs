@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -73,13 +74,17 @@ struct Running {
     stage: Stage,
     child: Child,
     cookie: String,
+    mark: String,
 }
 
 impl Running {
     fn start(network: &str) -> Result<Self, libtest_mimic::Failed> {
         let stage = Stage::new("", "")?;
         let here = stage.text("here");
-        let client = format!("[\"sh\", \"-c\", \"(setsid sleep 600 &) ; sleep 601 & echo {{url}} > {here}; sleep 602\"]");
+        // A client's environment is scrubbed, so what it started is known by a number of its own.
+        static NEXT: AtomicU32 = AtomicU32::new(100);
+        let mark = format!("{}{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let client = format!("[\"sh\", \"-c\", \"(setsid sleep {mark} &) ; sleep {mark} & echo {{url}} > {here}; sleep {mark}\"]");
         stage.edit("[\"mitmlab\", \"client\", \"{url}\"]", &client)?;
         std::fs::create_dir(stage.path("tmp"))?;
         let cookie = format!("FIELD_TRIAL={here}");
@@ -91,9 +96,9 @@ impl Running {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        let running = Self { stage, child, cookie };
+        let running = Self { stage, child, cookie, mark };
         let three = || (Path::new(&here).exists() && running.processes().len() >= 5).then_some(());
-        until(DEADLINE, three).ok_or_else(|| format!("the client did not start: {:?}", running.processes()))?;
+        until(PATIENCE, three).ok_or_else(|| format!("the client did not start: {:?}", running.processes()))?;
         Ok(running)
     }
 
@@ -110,7 +115,7 @@ impl Running {
     fn processes(&self) -> Vec<Pid> {
         let carries = |pid: &Pid| {
             let environment = std::fs::read(proc(*pid).join("environ")).unwrap_or_default();
-            environment.split(|b| *b == 0).any(|variable| variable == self.cookie.as_bytes())
+            environment.split(|b| *b == 0).any(|variable| variable == self.cookie.as_bytes()) || command(*pid).contains(&self.mark)
         };
         let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
         let pids = entries.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?));
