@@ -218,6 +218,17 @@ impl Lab {
         LegId(self.0.legs.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
+    /// A box in the field has its keys long before the client comes. Here a client would wait for them, perhaps too long.
+    async fn wait_for_authority(&self, phase: usize) {
+        let Some(phase) = self.plan().phases.get(phase) else { return };
+        let of_plan = self.plan().authority.as_ref().map(|authority| &authority.profile);
+        if phase.rules.iter().any(|rule| rule.action == Action::Intercept)
+            && let Some(profile) = phase.profile.as_ref().or(of_plan)
+        {
+            let _ = self.0.authorities.authority(profile).await; // whoever needs it is told the error
+        }
+    }
+
     /// Makes the authority's keys while control legs run.
     fn warm_up(&self) {
         if !self.plan().needs().intercepts {

@@ -45,7 +45,8 @@ fn what_is_no_scenario_is_told_as_such() {
     std::fs::write(stage.dir.path().join("large.toml"), "# a long remark\n".repeat(10 << 16)).expect("written");
     std::fs::write(stage.dir.path().join("deep.toml"), format!("a = {}", "[".repeat(100_000))).expect("written");
     let mut told = String::new();
-    for name in ["folder", "garbage.toml", "zeros.toml", "empty.toml", "large.toml", "/dev/zero", "nosuch.toml", "kazakstan-2019"] {
+    for name in ["folder", "garbage.toml", "zeros.toml", "empty.toml", "large.toml", "/dev/zero", "nosuch.toml", "kazakstan-2019"]
+    {
         let done = stage.run(&["run", name, "--network", "proxy"]);
         assert_eq!(done.code, Some(2), "{name}: {done:?}");
         let head: Vec<_> = done.stderr.lines().map(|line| line.chars().take(120).collect::<String>()).take(12).collect();
@@ -72,7 +73,8 @@ fn a_missing_program_is_a_skip_and_strictly_a_failure() {
 fn a_client_that_hangs_is_ended_with_its_children_and_the_record_is_kept() {
     for network in networks() {
         let mark = format!("{}{}", std::process::id(), if network == "sealed" { 501 } else { 502 });
-        let hang = format!("[\"sh\", \"-c\", \"(setsid sleep {mark} &) ; trap : TERM; sleep {mark}; : {{url}}\"]\ndeadline = \"1s\"");
+        let hang =
+            format!("[\"sh\", \"-c\", \"(setsid sleep {mark} &) ; trap : TERM; sleep {mark}; : {{url}}\"]\ndeadline = \"1s\"");
         let stage = Stage::new(&SCENARIO.replace("[\"mitmlab\", \"client\", \"{url}\"]", &hang));
         let done = stage.run(&["run", "scenario.toml", "--network", network, "--record", "record"]);
         assert_eq!(done.code, Some(1), "{done:?}");
@@ -168,7 +170,8 @@ fn two_runs_at_once_do_not_meet() {
 /// In the proxy network the kernel picks every port; in the sealed one every port is the lab's own, 443 of this machine or not.
 #[test]
 fn a_port_in_use_is_no_matter() {
-    let taken: Vec<_> = [443, 80, 53].into_iter().filter_map(|port| std::net::TcpListener::bind(("127.0.0.1", port)).ok()).collect();
+    let taken: Vec<_> =
+        [443, 80, 53].into_iter().filter_map(|port| std::net::TcpListener::bind(("127.0.0.1", port)).ok()).collect();
     let stage = Stage::new(SCENARIO);
     for network in networks() {
         let done = stage.run(&["run", "scenario.toml", "--network", network]);
@@ -256,7 +259,10 @@ fn finish(command: &mut Command) -> Done {
 /// The networks that work here; under `CI=true` both must.
 fn networks() -> Vec<&'static str> {
     let sealed = Command::new(PROGRAM).args(["doctor", "--json"]).output().is_ok_and(|o| o.status.success());
-    assert!(sealed || std::env::var_os("CI").is_none_or(|ci| ci != "true"), "the sealed network does not work here: `mitmlab doctor`");
+    assert!(
+        sealed || std::env::var_os("CI").is_none_or(|ci| ci != "true"),
+        "the sealed network does not work here: `mitmlab doctor`"
+    );
     if sealed { vec!["proxy", "sealed"] } else { vec!["proxy"] }
 }
 

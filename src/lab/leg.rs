@@ -62,6 +62,9 @@ impl Lab {
         let standing =
             Standing { phase: order.phase, clock, interference: order.kind != LegKind::Control, coins: order.coins };
         self.middlebox().standings().set(id, standing);
+        if order.kind != LegKind::Control {
+            self.wait_for_authority(order.phase).await;
+        }
         let store = self.trust_store(order.trust).await?;
         let argv = self.fill_in(&order, &store)?;
         let own_env: Vec<(OsString, OsString)> = std::env::vars_os().collect();

@@ -67,7 +67,8 @@ fn names_an_address(call: &str) -> bool {
 /// Files are made in the record's folder, in the private folder (below the temporary one or a mount of the lab's own), and nowhere else.
 fn written(stage: &Stage, trace: &[(u32, String)]) -> Outcome {
     let own = stage.folder.path().display().to_string();
-    let mounts: Vec<&str> = trace.iter().filter(|(_, call)| call.starts_with("mount(")).filter_map(|(_, call)| call.split('"').nth(3)).collect();
+    let mounts: Vec<&str> =
+        trace.iter().filter(|(_, call)| call.starts_with("mount(")).filter_map(|(_, call)| call.split('"').nth(3)).collect();
     let made = trace.iter().filter(|(_, call)| call.starts_with("openat(") && call.contains("O_CREAT"));
     for path in made.filter_map(|(_, call)| call.split('"').nth(1)) {
         let inside = path.starts_with(&own) || ["/proc/", "/dev/"].iter().any(|p| path.starts_with(p));

@@ -49,7 +49,8 @@ fn swept() -> Outcome {
     that(folders(&running) > 0, "this trial proves nothing: the folder went with the lab")?;
     let stage = Stage::new("", "")?;
     let scenario = stage.text("scenario.toml");
-    let done = finish(mitmlab().args(["exec", &scenario, "--network", "proxy", "--", "true"]).env("TMPDIR", running.temporary()))?;
+    let done =
+        finish(mitmlab().args(["exec", &scenario, "--network", "proxy", "--", "true"]).env("TMPDIR", running.temporary()))?;
     same("exit", done.code, 0)?;
     same("files in the temporary folder", running.temporary_files(), Vec::new())
 }
@@ -84,7 +85,8 @@ impl Running {
         // A client's environment is scrubbed, so what it started is known by a number of its own.
         static NEXT: AtomicU32 = AtomicU32::new(100);
         let mark = format!("{}{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let client = format!("[\"sh\", \"-c\", \"(setsid sleep {mark} &) ; sleep {mark} & echo {{url}} > {here}; sleep {mark}\"]");
+        let client =
+            format!("[\"sh\", \"-c\", \"(setsid sleep {mark} &) ; sleep {mark} & echo {{url}} > {here}; sleep {mark}\"]");
         stage.edit("[\"mitmlab\", \"client\", \"{url}\"]", &client)?;
         std::fs::create_dir(stage.path("tmp"))?;
         let cookie = format!("FIELD_TRIAL={here}");
@@ -115,7 +117,8 @@ impl Running {
     fn processes(&self) -> Vec<Pid> {
         let carries = |pid: &Pid| {
             let environment = std::fs::read(proc(*pid).join("environ")).unwrap_or_default();
-            environment.split(|b| *b == 0).any(|variable| variable == self.cookie.as_bytes()) || command(*pid).contains(&self.mark)
+            environment.split(|b| *b == 0).any(|variable| variable == self.cookie.as_bytes())
+                || command(*pid).contains(&self.mark)
         };
         let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
         let pids = entries.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?));
@@ -156,9 +159,9 @@ fn command(pid: Pid) -> String {
 
 fn in_use(namespace: &Path) -> bool {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries.flat_map(|entry| KINDS.map(|kind| entry.path().join("ns").join(kind))).any(|link| {
-        std::fs::read_link(link).is_ok_and(|target| target == namespace)
-    })
+    entries
+        .flat_map(|entry| KINDS.map(|kind| entry.path().join("ns").join(kind)))
+        .any(|link| std::fs::read_link(link).is_ok_and(|target| target == namespace))
 }
 
 /// What a lab must not change.
@@ -168,14 +171,18 @@ struct Host(Vec<(String, String)>);
 impl Host {
     fn look() -> Self {
         let file = |name: &&str| ((*name).to_owned(), format!("{:?}", std::fs::read(name).map(|bytes| sum(&bytes))));
-        let mut seen: Vec<_> = ["/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/proc/self/mountinfo"].iter().map(file).collect();
+        let mut seen: Vec<_> =
+            ["/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/proc/self/mountinfo"].iter().map(file).collect();
         let mut roots: Vec<_> = std::fs::read_dir("/etc/ssl/certs").into_iter().flatten().flatten().map(|e| e.path()).collect();
         roots.sort();
         let roots: Vec<_> = roots.iter().map(|path| (path, std::fs::read(path).map(|bytes| sum(&bytes)).ok())).collect();
         seen.push(("/etc/ssl/certs".to_owned(), sum(format!("{roots:?}").as_bytes()).to_string()));
         for arguments in [["rule", "show"], ["-6", "rule"], ["link", "show"], ["route", "show"]] {
             let told = std::process::Command::new("ip").args(arguments).output();
-            seen.push((arguments.join(" "), told.map_or_else(|e| e.to_string(), |o| String::from_utf8_lossy(&o.stdout).into_owned())));
+            seen.push((
+                arguments.join(" "),
+                told.map_or_else(|e| e.to_string(), |o| String::from_utf8_lossy(&o.stdout).into_owned()),
+            ));
         }
         let rules = std::process::Command::new("iptables-save").output();
         seen.push(("iptables".to_owned(), rules.map_or_else(|e| e.to_string(), |o| without_counts(&o.stdout))));

@@ -50,8 +50,7 @@ fn short_lives() -> Outcome {
 
 fn reassembled() -> Outcome {
     let told = told("reassembling")?;
-    for (what, expected) in
-        [("whole", "forged"), ("split", "forged"), ("byte by byte", "forged"), ("split bystander", "genuine")]
+    for (what, expected) in [("whole", "forged"), ("split", "forged"), ("byte by byte", "forged"), ("split bystander", "genuine")]
     {
         same(what, &told[what], &json!(expected))?;
     }
@@ -163,7 +162,10 @@ fn watched(other_rule: &str) -> Result<Watched, libtest_mimic::Failed> {
     stage.write("watch.toml", &site)?;
     stage.edit("[\"web-2019\"]", "[\"web-2019\", \"watch\"]")?;
     if !other_rule.is_empty() {
-        stage.edit("match = { sni = \"www.facebook.com\", port = 443 }", &format!("{other_rule}\nunused_ok = \"nothing is diverted\""))?;
+        stage.edit(
+            "match = { sni = \"www.facebook.com\", port = 443 }",
+            &format!("{other_rule}\nunused_ok = \"nothing is diverted\""),
+        )?;
         stage.edit("action = \"intercept\"", "action = \"reset\"")?;
         stage.edit("[authority]\nprofile = \"qaznet-2019\"\n", "")?;
         stage.edit("verdict = \"refused\"", "verdict = \"untouched\"")?;
@@ -210,7 +212,10 @@ impl Watched {
     /// Option kinds, MSS, window scale and window of the first packets: what a fingerprinter looks at.
     fn syn_shapes(&self, name: &str) -> Vec<(String, Value)> {
         let (up, down) = self.of(name);
-        [&up.1[0], &down.0[0]].into_iter().map(|syn| (kinds(syn["options"].as_str().unwrap_or_default()), syn["numbers"][4].clone())).collect()
+        [&up.1[0], &down.0[0]]
+            .into_iter()
+            .map(|syn| (kinds(syn["options"].as_str().unwrap_or_default()), syn["numbers"][4].clone()))
+            .collect()
     }
 }
 

@@ -42,7 +42,9 @@ fn truth(network: &str) -> Outcome {
 
 fn checks() -> String {
     let check = |name: &str, client: &str, url: &str, trust: &str, expect: &str| {
-        format!("[[check]]\nname = \"{name}\"\nclient = [{client}]\nurl = \"{url}\"\ntrust = \"{trust}\"\nexpect = {{ {expect} }}\n")
+        format!(
+            "[[check]]\nname = \"{name}\"\nclient = [{client}]\nurl = \"{url}\"\ntrust = \"{trust}\"\nexpect = {{ {expect} }}\n"
+        )
     };
     let own = "\"mitmlab\", \"client\", \"{url}\"";
     let tls12 = "\"mitmlab\", \"client\", \"--tls1.2\", \"{url}\"";
@@ -64,7 +66,10 @@ fn common(network: &str, c: &Value) -> Outcome {
     same("ended", &c["ended"], &json!(true))?;
     let hello = &c["hello"];
     that(hello["alpn"].as_array().is_some_and(|list| list.contains(&json!("http/1.1"))), format!("ALPN {}", hello["alpn"]))?;
-    that(hello["versions"].as_array().is_some_and(|list| list.contains(&json!(0x0303))), format!("versions {}", hello["versions"]))?;
+    that(
+        hello["versions"].as_array().is_some_and(|list| list.contains(&json!(0x0303))),
+        format!("versions {}", hello["versions"]),
+    )?;
     same("JA3's length", hello["ja3"].as_str().map(str::len), Some(32))?;
     that(hello["ja4"].as_str().is_some_and(|ja4| ja4.starts_with("t1") && ja4.len() == 36), format!("JA4 {}", hello["ja4"]))?;
     that(hello["raw"].as_str().is_some_and(|raw| raw.starts_with("AQA") && raw.len() > 200), format!("raw {}", hello["raw"]))?;
@@ -79,14 +84,21 @@ fn common(network: &str, c: &Value) -> Outcome {
     let closes = c["client_half"]["closes"].as_array().cloned().unwrap_or_default();
     for side in ["client", "server"] {
         let kind = closes.iter().find(|close| close["side"] == side).map(|close| close["kind"].clone());
-        that(kind.as_ref().is_some_and(|kind| ["close-notify", "fin", "rst"].iter().any(|k| kind == k)), format!("{side} closed: {closes:?}"))?;
+        that(
+            kind.as_ref().is_some_and(|kind| ["close-notify", "fin", "rst"].iter().any(|k| kind == k)),
+            format!("{side} closed: {closes:?}"),
+        )?;
     }
     Ok(())
 }
 
 fn intercepted(c: &Value) -> Outcome {
     let decision = &c["decisions"][0];
-    same("decision", (&decision["action"], &decision["reason"], &decision["rule"]), (&json!("intercept"), &json!("rule"), &json!("forge")))?;
+    same(
+        "decision",
+        (&decision["action"], &decision["reason"], &decision["rule"]),
+        (&json!("intercept"), &json!("rule"), &json!("forge")),
+    )?;
     same("trusted", &c["origin"]["trusted"], &json!(true))?;
     let (genuine, shown) = (&c["origin"]["chain"][0], &c["presented"][0]);
     that(genuine["issuer"].as_str().is_some_and(|i| i.contains("mitmlab Public CA")), format!("genuine {genuine}"))?;
@@ -117,14 +129,25 @@ fn read(c: &Value) -> Outcome {
     that(client["app_up"].as_u64().is_some_and(|n| n > 10), format!("{client}"))?;
     same("plaintext", (&client["app_up"], &client["app_down"]), (&upstream["app_up"], &upstream["app_down"]))?;
     let request = &c["requests"][0];
-    same("request", (&request["method"], &request["host"], &request["status"]), (&json!("GET"), &json!("www.facebook.com"), &json!(200)))
+    same(
+        "request",
+        (&request["method"], &request["host"], &request["status"]),
+        (&json!("GET"), &json!("www.facebook.com"), &json!(200)),
+    )
 }
 
 fn bystander(c: &Value) -> Outcome {
     let decision = &c["decisions"][0];
-    same("decision", (&decision["action"], &decision["reason"], &decision["rule"]), (&json!("forward"), &json!("not-listed"), &Value::Null))?;
+    same(
+        "decision",
+        (&decision["action"], &decision["reason"], &decision["rule"]),
+        (&json!("forward"), &json!("not-listed"), &Value::Null),
+    )?;
     same("upstream half", &c["upstream_half"], &Value::Null)?;
-    that(c["presented"][0]["issuer"].as_str().is_some_and(|i| i.contains("mitmlab Public CA")), "another chain than the genuine one")
+    that(
+        c["presented"][0]["issuer"].as_str().is_some_and(|i| i.contains("mitmlab Public CA")),
+        "another chain than the genuine one",
+    )
 }
 
 /// Python since 3.13 and `-x509_strict` hold chains to RFC 5280 to the letter.

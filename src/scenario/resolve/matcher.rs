@@ -131,7 +131,7 @@ fn against_world(r: &mut Resolver<'_>, written: &MatchWritten, matcher: &Matcher
             known.dedup();
             let known = known.iter().map(|port| format!("`{port}`")).collect::<Vec<_>>().join(", ");
             let report = r.collector.report(Kind::CannotMatch, &spot, format!("no service of the world is on port {port}"));
-            report.hint(format!("its services are on the ports {known}"));
+            report.maybe((!known.is_empty()).then(|| format!("its services are on the ports {known}")));
         }
     }
     if let Some(asns) = &written.asn {
