@@ -25,6 +25,7 @@ mod run;
 mod sealed;
 mod trust;
 
+pub use folder::remove_folders_of;
 pub use leg::{Ended, Order};
 pub use run::{Filter, Progress, Replacement};
 

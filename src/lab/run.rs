@@ -124,7 +124,7 @@ impl Lab {
             }
         }
         found.remarks.extend(self.remarks());
-        self.recorder().emit_run(None, Event::RunEnd {});
+        self.tell_end();
         RunReport {
             scenario: self.plan().name.clone(),
             title: self.plan().title.clone(),
@@ -137,6 +137,17 @@ impl Lab {
             containment: containment::statements(self),
             ms: u64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(u64::MAX),
         }
+    }
+
+    /// The last words of a record.
+    pub(crate) fn tell_end(&self) {
+        #[cfg(target_os = "linux")]
+        if let super::Ground::Sealed(sealed) = self.ground() {
+            let (wire, held) = sealed.open_flows();
+            let text = format!("flows that are not over at the end: {wire} on the wire, {held} in the box");
+            self.recorder().emit_run(None, Event::Note { text });
+        }
+        self.recorder().emit_run(None, Event::RunEnd {});
     }
 
     fn remarks(&self) -> Vec<String> {

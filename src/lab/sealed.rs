@@ -32,6 +32,7 @@ pub(super) struct SealedGround {
     resolvers: Vec<IpAddr>,
     recorder: Recorder,
     commander: OnceLock<Commander>,
+    packets: OnceLock<Arc<Packets>>,
     wire: OnceLock<Wire>,
 }
 
@@ -61,6 +62,7 @@ impl SealedGround {
             resolvers,
             recorder,
             commander: OnceLock::new(),
+            packets: OnceLock::new(),
             wire: OnceLock::new(),
         })
     }
@@ -104,8 +106,14 @@ impl SealedGround {
             Wire::start(links, handler, wire::Options::default()).map_err(|e| Error::machine("put the box on the wire", e))?;
         packets.connect(commander.clone());
         let _ = self.commander.set(commander); // a ground has one wire
+        let _ = self.packets.set(packets);
         let _ = self.wire.set(wire);
         Ok(())
+    }
+
+    /// Flows that are not over: as the wire knows them, and as the box does.
+    pub(super) fn open_flows(&self) -> (usize, usize) {
+        (self.commander.get().map_or(0, Commander::live), self.packets.get().map_or(0, |packets| packets.open_flows()))
     }
 
     /// Where roots and policies lie on this machine.

@@ -169,11 +169,16 @@ impl<S> Counted<S> {
         }
     }
 
-    fn wrote(&mut self, result: &io::Result<usize>, offered: &[u8]) {
+    fn wrote(&mut self, result: &io::Result<usize>, offered: &[IoSlice<'_>]) {
         match result {
             Ok(count) => {
                 self.tally.add_written(*count);
-                self.look(Way::Out, &offered[..*count]);
+                let mut left = *count;
+                for piece in offered {
+                    let part = &piece[..piece.len().min(left)];
+                    self.look(Way::Out, part);
+                    left -= part.len();
+                }
             }
             Err(error) => self.write_end(Turn::WriteFailed(error)),
         }
@@ -205,25 +210,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let result = ready!(Pin::new(&mut self.inner).poll_write(cx, buf));
-        self.wrote(&result, buf);
+        self.wrote(&result, &[IoSlice::new(buf)]);
         Poll::Ready(result)
     }
 
-    /// One call for several records: rustls writes what it has to say before an error, an alert among it, only once.
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let result = ready!(Pin::new(&mut self.inner).poll_write_vectored(cx, bufs));
-        match &result {
-            Ok(count) => {
-                self.tally.add_written(*count);
-                let mut left = *count;
-                for buf in bufs {
-                    let part = &buf[..buf.len().min(left)];
-                    left -= part.len();
-                    self.look(Way::Out, part);
-                }
-            }
-            Err(error) => self.write_end(Turn::WriteFailed(error)),
-        }
+        self.wrote(&result, bufs);
         Poll::Ready(result)
     }
 
