@@ -9,12 +9,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 
+use rustls::pki_types::CertificateDer;
 use tokio::task::JoinHandle;
 
 mod authorities;
 mod check;
 mod clients;
 mod containment;
+mod door;
 mod folder;
 mod front;
 mod leg;
@@ -25,6 +27,7 @@ mod run;
 mod sealed;
 mod trust;
 
+pub use door::{Door, FrontDoor};
 pub use leg::{Ended, Order};
 pub use run::{Filter, Progress, Replacement};
 
@@ -81,6 +84,8 @@ struct Shared {
     plan: Arc<Plan>,
     recorder: Recorder,
     pki: Arc<PublicPki>,
+    /// What everybody trusts: the public root, and the scenario's own.
+    roots: Vec<CertificateDer<'static>>,
     authorities: Arc<OfPlan>,
     middlebox: Arc<Middlebox>,
     ground: Ground,
@@ -125,6 +130,7 @@ impl Lab {
         recorder.emit_run(None, started(&plan, network, &clock));
         let folder = Folder::make(scratch_of(&on)).map_err(|e| Error::machine("make the run's private folder", e))?;
         let pki = PublicPki::new(&clock).map_err(|e| Error::Bug(e.to_string()))?;
+        let roots = public_roots(&plan, &pki)?;
         let world = Arc::new(plan.world.clone());
         let (ground, listeners) = lay(&on, &plan, &world, &recorder).await?;
         let authorities = Arc::new(OfPlan::new(&plan, clock.clone()));
@@ -133,7 +139,7 @@ impl Lab {
             Arc::clone(&plan),
             recorder.clone(),
             everyone,
-            &pki.roots_der(),
+            &roots,
             Arc::clone(pki.provider()),
             Box::new(Arc::clone(&authorities)),
             ground.dial(),
@@ -166,6 +172,7 @@ impl Lab {
             plan,
             recorder,
             pki,
+            roots,
             authorities,
             middlebox,
             ground,
@@ -280,6 +287,16 @@ async fn lay(
             Ok((Ground::Loopback(Arc::new(ground)), listeners.into_iter().map(|(place, _, listener)| (place, listener)).collect()))
         }
     }
+}
+
+/// The roots that everybody trusts.
+fn public_roots(plan: &Plan, pki: &PublicPki) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let mut roots = pki.roots_der();
+    for file in &plan.world.extra_roots {
+        let read = crate::forge::pem::read_chain(file);
+        roots.extend(read.map_err(|e| Error::Usage(format!("scenario `{}`, `[world] roots`: {e}", plan.name)))?);
+    }
+    Ok(roots)
 }
 
 fn scratch_of(on: &On<'_>) -> Option<PathBuf> {
