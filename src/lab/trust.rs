@@ -31,7 +31,8 @@ impl Lab {
         };
         let folder = self.0.folder.path().join(trust.as_str().replace('+', "-"));
         let root = authority.as_ref().map(|a| a.root());
-        let mut store = TrustStore::for_trust(&folder, trust, &self.0.roots, root).map_err(|e| Error::machine("write a trust store", e))?;
+        let mut store =
+            TrustStore::for_trust(&folder, trust, &self.0.roots, root).map_err(|e| Error::machine("write a trust store", e))?;
         let _ = store.write_nss().await; // only browsers and only where `certutil` is; they then trust nothing of the lab's
         let store = Arc::new(store);
         stores.insert(trust, Arc::clone(&store));
@@ -44,7 +45,8 @@ impl Lab {
     /// The authority cannot be made.
     pub async fn authority_root(&self) -> Result<Option<CertificateDer<'static>>, Error> {
         let Some(profile) = self.authority_profile() else { return Ok(None) };
-        let forger = self.0.authorities.authority(&profile).await.map_err(|e| Error::Usage(format!("authority `{profile}`: {e}")))?;
+        let forger =
+            self.0.authorities.authority(&profile).await.map_err(|e| Error::Usage(format!("authority `{profile}`: {e}")))?;
         Ok(Some(forger.root().clone()))
     }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::relay::{Tap, relay};
+use super::pass;
 use super::sniff::{NoHello, Seen, read_first};
 use super::{Course, Middlebox};
 use crate::network::prefixed::Prefixed;
@@ -20,7 +20,9 @@ use crate::tls::{Counted, Counts, Witness};
 /// Takes one connection from its first bytes to its end.
 pub async fn carry(middlebox: &Arc<Middlebox>, arrival: Arrival, mut client: Prefixed<TcpStream>) {
     let mut first = Vec::new();
-    let seen = tokio::time::timeout(SPEAKS_FIRST, read_first(&mut client, First::Stream, Instant::now() + FIRST_BYTES, &mut first)).await;
+    let seen =
+        tokio::time::timeout(SPEAKS_FIRST, read_first(&mut client, First::Stream, Instant::now() + FIRST_BYTES, &mut first))
+            .await;
     match seen {
         Ok(seen) => go_on(middlebox, &arrival, client, first, seen).await,
         Err(_) => wait_for_either(middlebox, &arrival, client, first).await,
@@ -66,7 +68,9 @@ async fn go_on(middlebox: &Arc<Middlebox>, arrival: &Arrival, client: Prefixed<T
     if matches!(seen, Seen::NoHello(NoHello::Empty | NoHello::Failed(_))) {
         return told_end(middlebox, arrival, client, first).await;
     }
-    match middlebox.settle(arrival, &seen).await {
+    let course = middlebox.settle(arrival, &seen).await;
+    drop(seen); // a connection may last: what is not needed any more is not kept
+    match course {
         Course::Forward => match middlebox.dial.dial(arrival, Purpose::Forward).await {
             Ok(origin) => splice(middlebox, arrival, client, first, origin, &[]).await,
             Err(error) => {
@@ -82,9 +86,11 @@ async fn go_on(middlebox: &Arc<Middlebox>, arrival: &Arrival, client: Prefixed<T
 /// Says what the first bytes were.
 pub(super) fn tell_first(middlebox: &Middlebox, arrival: &Arrival, seen: &Seen, segments: u32) {
     let event = match seen {
-        Seen::Hello(hello) => {
-            Event::HelloSeen { half: Half::Client, by: Observer::Box, hello: Box::new(hello.to_record(arrival.transport, segments)) }
-        }
+        Seen::Hello(hello) => Event::HelloSeen {
+            half: Half::Client,
+            by: Observer::Box,
+            hello: Box::new(hello.to_record(arrival.transport, segments)),
+        },
         other => {
             let Some((protocol, summary)) = other.first_bytes() else { return };
             Event::FirstBytes { protocol, summary }
@@ -94,12 +100,18 @@ pub(super) fn tell_first(middlebox: &Middlebox, arrival: &Arrival, seen: &Seen, 
 }
 
 /// Carries bytes both ways without looking. The origin tells what became of the connection, if it is the lab's.
-async fn splice(middlebox: &Middlebox, arrival: &Arrival, client: Prefixed<TcpStream>, first: Vec<u8>, mut origin: TcpStream, greeting: &[u8]) {
+async fn splice(
+    middlebox: &Middlebox,
+    arrival: &Arrival,
+    client: Prefixed<TcpStream>,
+    first: Vec<u8>,
+    origin: TcpStream,
+    greeting: &[u8],
+) {
     let witness = witness(middlebox, arrival);
-    let mut client = witness.passing(client, first);
-    if client.write_all(greeting).await.is_ok() {
-        let _ = relay(&mut client, &mut origin, &mut Unread).await;
-    }
+    let (unread, client) = client.into_inner();
+    let first = [first, unread].concat();
+    pass::pass(&witness, client, origin, first, greeting).await;
     witness.end(Counts::Opaque);
 }
 
@@ -162,14 +174,6 @@ fn witness(middlebox: &Middlebox, arrival: &Arrival) -> Witness {
     Witness::of(&middlebox.recorder, key, arrival.id, Half::Client, Observer::Wire)
 }
 
-/// A tap that looks away.
-struct Unread;
-
-impl Tap for Unread {
-    fn up(&mut self, _: &[u8]) {}
-    fn down(&mut self, _: &[u8]) {}
-}
-
 /// A client that is silent for so long may be waiting for the server to speak. Clients that speak first do so within
 /// a millisecond on loopback.
 const SPEAKS_FIRST: Duration = Duration::from_millis(300);
@@ -182,4 +186,3 @@ const GREETING: usize = 4096;
 /// Content type and level of a fatal alert (RFC 8446 section 6).
 const ALERT: u8 = 21;
 const FATAL: u8 = 2;
-
