@@ -62,7 +62,7 @@ where
         recorder.emit(arrival.id, Event::Note { text: remark.clone() });
     }
     let raw = witness.below_tls(stream, first);
-    match shake_hands(config(provider, &ready), raw).await {
+    match Box::pin(shake_hands(config(provider, &ready), raw)).await {
         Ok(client) => {
             let us = u64::try_from(ready.since.elapsed().as_micros()).unwrap_or(u64::MAX);
             witness.handshake(tls::handshake(client.get_ref().1, us));
@@ -91,7 +91,7 @@ fn presented(ready: &Ready) -> Event {
 async fn shake_hands<S>(
     config: Result<ServerConfig, rustls::Error>,
     raw: Counted<S>,
-) -> io::Result<tokio_rustls::server::TlsStream<Counted<S>>>
+) -> io::Result<Box<tokio_rustls::server::TlsStream<Counted<S>>>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -103,7 +103,7 @@ where
             let _ = raw.shutdown().await; // the client may be gone
             Err(error)
         }
-        Ok(Ok(stream)) => Ok(stream),
+        Ok(Ok(stream)) => Ok(Box::new(stream)),
     }
 }
 

@@ -24,8 +24,8 @@ pub async fn carry(middlebox: &Arc<Middlebox>, arrival: Arrival, mut client: Pre
         tokio::time::timeout(SPEAKS_FIRST, read_first(&mut client, First::Stream, Instant::now() + FIRST_BYTES, &mut first))
             .await;
     match seen {
-        Ok(seen) => go_on(middlebox, &arrival, client, first, seen).await,
-        Err(_) => wait_for_either(middlebox, &arrival, client, first).await,
+        Ok(seen) => Box::pin(go_on(middlebox, &arrival, client, first, seen)).await,
+        Err(_) => Box::pin(wait_for_either(middlebox, &arrival, client, first)).await,
     }
     let recorder = middlebox.recorder();
     recorder.emit(arrival.id, Event::ConnectionEnd {});
@@ -68,8 +68,9 @@ async fn go_on(middlebox: &Arc<Middlebox>, arrival: &Arrival, client: Prefixed<T
     if matches!(seen, Seen::NoHello(NoHello::Empty | NoHello::Failed(_))) {
         return told_end(middlebox, arrival, client, first).await;
     }
-    let course = middlebox.settle(arrival, &seen).await;
-    drop(seen); // a connection may last: what is not needed any more is not kept
+    // A connection may last long and be one of thousands: each stage is boxed, so that its memory goes when it is over.
+    let course = Box::pin(middlebox.settle(arrival, &seen)).await;
+    drop(seen);
     match course {
         Course::Forward => match middlebox.dial.dial(arrival, Purpose::Forward).await {
             Ok(origin) => splice(middlebox, arrival, client, first, origin, &[]).await,
@@ -78,7 +79,7 @@ async fn go_on(middlebox: &Arc<Middlebox>, arrival: &Arrival, client: Prefixed<T
                 told_end(middlebox, arrival, client, first).await;
             }
         },
-        Course::Intercept(ready) => middlebox.serve(arrival, *ready, client, first).await,
+        Course::Intercept(ready) => Box::pin(middlebox.serve(arrival, *ready, client, first)).await,
         Course::Act(action) => act(middlebox, arrival, client, first, &action).await,
     }
 }

@@ -42,8 +42,8 @@ struct Manner {
 /// An upstream connection whose handshake is done.
 #[derive(Debug)]
 pub struct Upstream<S> {
-    /// The connection.
-    pub stream: TlsStream<S>,
+    /// The connection. Boxed: it is handed on often, and every future that it passes through would be as large.
+    pub stream: Box<TlsStream<S>>,
     /// The genuine chain, leaf first.
     pub chain: Vec<CertificateDer<'static>>,
     /// Why the box does not trust it, if it does not. The name is not considered (IMC 2020 section 3.2).
@@ -107,7 +107,7 @@ impl Dialect {
             return Err(UpstreamError::NoCertificate);
         }
         let distrust = self.trust.judge(&chain);
-        Ok(Upstream { stream, chain, distrust, us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX) })
+        Ok(Upstream { stream: Box::new(stream), chain, distrust, us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX) })
     }
 
     fn config_for(&self, hello: &ClientHello) -> Arc<ClientConfig> {
