@@ -16,6 +16,7 @@ mod print;
 pub mod profile;
 mod run;
 mod scenario;
+mod up;
 
 use crate::error::Error;
 use crate::scenario::{Trust, Vantage};
@@ -43,6 +44,7 @@ impl Cli {
         match self.command {
             Command::Run(run) => run::run(&run),
             Command::Exec(exec) => exec::exec(exec),
+            Command::Up(options) => up::up(&options),
             Command::Scenario(command) => scenario::scenario(command),
             Command::Doctor { json } => doctor::doctor(json),
             Command::Client(options) => own::client(&options),
@@ -77,6 +79,8 @@ pub enum Command {
     Run(Run),
     /// Run one command in the lab; its exit code is passed through
     Exec(Exec),
+    /// Keep a lab up behind an explicit proxy, until Ctrl-C
+    Up(Up),
     /// List, show, explain or check scenarios
     #[command(subcommand)]
     Scenario(Scenario),
@@ -172,6 +176,31 @@ pub struct Exec {
     /// The command
     #[arg(last = true, required = true, value_name = "CMD")]
     pub command: Vec<String>,
+}
+
+/// `mitmlab up`
+#[derive(Debug, Args)]
+pub struct Up {
+    /// Name of a built-in scenario, or a file
+    pub scenario: String,
+    /// How bytes reach the box
+    #[command(flatten)]
+    pub network: NetworkArg,
+    /// Port of the explicit proxy on loopback (HTTP CONNECT, plain HTTP, SOCKS5); 0 for a free one
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub proxy_port: u16,
+    /// Write the root of the interception authority to this file (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub root: Option<PathBuf>,
+    /// Phase in force (the first one with an interception rule if not said)
+    #[arg(long)]
+    pub phase: Option<String>,
+    /// The scenario's clock, RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// Where the clients stand: inside, outside
+    #[arg(long, default_value = "inside")]
+    pub vantage: Vantage,
 }
 
 /// `mitmlab scenario`

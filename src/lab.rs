@@ -8,12 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
+use rustls::pki_types::CertificateDer;
 use tokio::task::JoinHandle;
 
 mod authorities;
 mod check;
 mod clients;
 mod containment;
+mod door;
 mod folder;
 mod front;
 mod leg;
@@ -25,6 +27,7 @@ mod run;
 mod sealed;
 mod trust;
 
+pub use door::{Door, FrontDoor};
 pub use folder::remove_folders_of;
 pub use leg::{Ended, Order};
 pub use run::{Filter, Progress, Replacement};
@@ -82,6 +85,8 @@ struct Shared {
     plan: Arc<Plan>,
     recorder: Recorder,
     pki: Arc<PublicPki>,
+    /// What everybody trusts: the public root, and the scenario's own.
+    roots: Vec<CertificateDer<'static>>,
     authorities: Arc<OfPlan>,
     middlebox: Arc<Middlebox>,
     ground: Ground,
@@ -137,6 +142,7 @@ impl Lab {
         recorder.emit_run(None, started(&plan, network, &clock));
         let folder = Folder::make(scratch_of(&on)).map_err(|e| Error::machine("make the run's private folder", e))?;
         let pki = PublicPki::new(&clock).map_err(|e| Error::Bug(e.to_string()))?;
+        let roots = public_roots(&plan, &pki)?;
         let world = Arc::new(plan.world.clone());
         let (ground, listeners) = lay(&on, &plan, &world, &recorder).await?;
         let authorities = Arc::new(OfPlan::new(&plan, clock.clone()));
@@ -145,7 +151,7 @@ impl Lab {
             Arc::clone(&plan),
             recorder.clone(),
             everyone,
-            &pki.roots_der(),
+            &roots,
             Arc::clone(pki.provider()),
             Box::new(Arc::clone(&authorities)),
             ground.dial(),
@@ -179,6 +185,7 @@ impl Lab {
             plan,
             recorder,
             pki,
+            roots,
             authorities,
             middlebox,
             ground,
@@ -298,6 +305,16 @@ async fn lay(
             ))
         }
     }
+}
+
+/// The roots that everybody trusts.
+fn public_roots(plan: &Plan, pki: &PublicPki) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let mut roots = pki.roots_der();
+    for file in &plan.world.extra_roots {
+        let read = crate::forge::pem::read_chain(file);
+        roots.extend(read.map_err(|e| Error::Usage(format!("scenario `{}`, `[world] roots`: {e}", plan.name)))?);
+    }
+    Ok(roots)
 }
 
 fn scratch_of(on: &On<'_>) -> Option<PathBuf> {

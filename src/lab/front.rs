@@ -33,7 +33,7 @@ pub(super) async fn serve(shared: Arc<Shared>, listener: TcpListener, leg: LegId
 
 async fn carry(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, leg: LegId, vantage: Vantage) {
     let _ = stream.set_nodelay(true); // only slower without
-    let asked = match proxy::accept(stream, Instant::now() + HEAD).await {
+    let asked = match Box::pin(proxy::accept(stream, Instant::now() + HEAD)).await {
         Ok(asked) => asked,
         Err(error) => {
             shared.recorder.emit_run(Some(leg), Event::Note { text: format!("a connection to the proxy port: {error}") });

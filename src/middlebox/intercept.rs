@@ -69,7 +69,7 @@ pub(super) async fn serve<S>(
     }
     witness.raw().add_read(first.len()); // the hello, read by the carrier
     let raw = witness.below_tls(stream, first);
-    match shake_hands(config(provider, &ready), raw, &witness).await {
+    match Box::pin(shake_hands(config(provider, &ready), raw, &witness)).await {
         Some(client) => {
             let us = u64::try_from(ready.since.elapsed().as_micros()).unwrap_or(u64::MAX);
             witness.handshake(tls::handshake(client.get_ref().1, us));
@@ -94,7 +94,7 @@ async fn shake_hands<S>(
     config: Result<ServerConfig, rustls::Error>,
     raw: Counted<S>,
     witness: &Witness,
-) -> Option<tokio_rustls::server::TlsStream<Counted<S>>>
+) -> Option<Box<tokio_rustls::server::TlsStream<Counted<S>>>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -112,15 +112,15 @@ where
             None
         }
         Ok(Err((error, mut raw))) => {
-            witness.failed(&error);
             let _ = raw.shutdown().await; // the client may be gone
+            witness.failed(&error);
             if !witness.has_closed(Side::Client) {
                 witness.close(Side::Server, CloseKind::Fin);
                 hear_out(&mut raw, witness).await;
             }
             None
         }
-        Ok(Ok(stream)) => Some(stream),
+        Ok(Ok(stream)) => Some(Box::new(stream)),
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::relay::{Tap, relay};
+use super::pass;
 use super::sniff::{NoHello, Seen, read_first};
 use super::{Course, Middlebox};
 use crate::network::prefixed::Prefixed;
@@ -24,8 +24,8 @@ pub async fn carry(middlebox: &Arc<Middlebox>, arrival: Arrival, mut client: Pre
         tokio::time::timeout(SPEAKS_FIRST, read_first(&mut client, First::Stream, Instant::now() + FIRST_BYTES, &mut first))
             .await;
     match seen {
-        Ok(seen) => go_on(middlebox, &arrival, client, first, seen, None).await,
-        Err(_) => wait_for_either(middlebox, &arrival, client, first).await,
+        Ok(seen) => Box::pin(go_on(middlebox, &arrival, client, first, seen, None)).await,
+        Err(_) => Box::pin(wait_for_either(middlebox, &arrival, client, first)).await,
     }
     end(middlebox, &arrival).await;
 }
@@ -95,7 +95,10 @@ async fn go_on(
     if matches!(seen, Seen::NoHello(NoHello::Empty | NoHello::Failed(_))) {
         return told_end(middlebox, arrival, client, first).await;
     }
-    match middlebox.settle(arrival, &seen).await {
+    // A connection may last long and be one of thousands: each stage is boxed, so that its memory goes when it is over.
+    let course = Box::pin(middlebox.settle(arrival, &seen)).await;
+    drop(seen);
+    match course {
         Course::Forward => match dial_unless(dialled, middlebox, arrival).await {
             Ok(origin) => splice(middlebox, arrival, client, first, origin, &[]).await,
             Err(error) => {
@@ -103,7 +106,7 @@ async fn go_on(
                 told_end(middlebox, arrival, client, first).await;
             }
         },
-        Course::Intercept(ready) => middlebox.serve(arrival, *ready, client, first).await,
+        Course::Intercept(ready) => Box::pin(middlebox.serve(arrival, *ready, client, first)).await,
         Course::Act(action) => act(middlebox, arrival, client, first, &action).await,
     }
 }
@@ -137,14 +140,13 @@ async fn splice(
     arrival: &Arrival,
     client: Prefixed<TcpStream>,
     first: Vec<u8>,
-    mut origin: TcpStream,
+    origin: TcpStream,
     greeting: &[u8],
 ) {
     let witness = witness(middlebox, arrival);
-    let mut client = witness.passing(client, first);
-    if client.write_all(greeting).await.is_ok() {
-        let _ = relay(&mut client, &mut origin, &mut Unread).await;
-    }
+    let (unread, client) = client.into_inner();
+    let first = [first, unread].concat();
+    pass::pass(&witness, client, origin, first, greeting).await;
     witness.end(Counts::Opaque);
 }
 
@@ -205,14 +207,6 @@ async fn silence(client: &mut Counted<Prefixed<TcpStream>>) {
 fn witness(middlebox: &Middlebox, arrival: &Arrival) -> Witness {
     let key = (arrival.client, arrival.destination);
     Witness::of(&middlebox.recorder, key, arrival.id, Half::Client, Observer::Wire)
-}
-
-/// A tap that looks away.
-struct Unread;
-
-impl Tap for Unread {
-    fn up(&mut self, _: &[u8]) {}
-    fn down(&mut self, _: &[u8]) {}
 }
 
 /// How long an origin's last word is waited for. It comes within a millisecond on an idle machine.

@@ -1,6 +1,7 @@
 //! The ground truth of one connection: what its events fold into. One line of `connections.jsonl`.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -189,7 +190,7 @@ pub struct HalfTruth {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Origin {
     /// Genuine chain, leaf first.
-    pub chain: Vec<Certificate>,
+    pub chain: Vec<Arc<Certificate>>,
     /// Trusted by the box's own store.
     pub trusted: Option<bool>,
     /// Why not, or why it could not be reached.
@@ -226,7 +227,7 @@ pub struct Connection {
     /// The genuine chain, as far as the box looked.
     pub origin: Origin,
     /// The chain that the client was shown, leaf first.
-    pub presented: Vec<Certificate>,
+    pub presented: Vec<Arc<Certificate>>,
     /// The profile by which it was forged.
     pub forged_by: Option<String>,
     /// Towards the client.

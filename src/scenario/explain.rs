@@ -81,6 +81,9 @@ impl<'a> Page<'a> {
         let from = written.and_then(|w| w.isp_resolver.as_ref());
         let included = if included.is_some() { "included world" } else { "default" };
         self.row("isp_resolver", resolvers, from.map_or_else(|| included.to_owned(), |f| self.from(Some(f))));
+        for file in &plan.world.extra_roots {
+            self.row("root", file.display(), self.from(written.and_then(|w| w.roots.as_ref())));
+        }
         let clock = written.and_then(|w| w.clock.as_ref());
         let undated =
             if plan.phases.iter().any(|p| p.from.is_some()) { "the first phase's beginning" } else { "this machine's time" };

@@ -70,6 +70,8 @@ pub struct World {
     pub sites: Vec<Site>,
     /// Address of the ISP's resolver, inside the country.
     pub isp_resolver: Vec<IpAddr>,
+    /// PEM files of roots that everybody trusts besides the lab's public one: for servers of the user's own.
+    pub extra_roots: Vec<PathBuf>,
 }
 
 /// A host of the world: some names, some addresses, some services.

@@ -94,6 +94,8 @@ pub struct WorldWritten {
     pub seed: Option<At<u64>>,
     /// Addresses of the ISP's resolver. Default: that of the included world.
     pub isp_resolver: Option<At<OneOrMany<std::net::IpAddr>>>,
+    /// PEM files of roots that clients and the box trust besides the lab's public one: for a server of your own (`loopback`).
+    pub roots: Option<At<OneOrMany<std::path::PathBuf>>>,
     /// Sites of this scenario alone.
     #[serde(default)]
     pub site: Vec<At<SiteWritten>>,

@@ -33,6 +33,8 @@ pub(super) fn resolve(r: &mut Resolver<'_>, written: &Scenario, ipv6: bool) -> W
     if let Some(OneOrMany(resolver)) = section.isp_resolver.as_ref().map(At::value) {
         world.isp_resolver.clone_from(resolver);
     }
+    let roots = section.roots.iter().flat_map(|roots| &roots.0);
+    world.extra_roots = roots.map(|file| r.origin.home.path(file)).collect();
     if !ipv6 {
         forget_ipv6(r, &mut world, &seen);
     }
