@@ -8,9 +8,11 @@ pub mod cert;
 mod doctor;
 mod exec;
 pub mod forge;
+mod guard;
 mod manual;
 mod network;
 mod own;
+mod print;
 pub mod profile;
 mod run;
 mod scenario;
@@ -21,9 +23,11 @@ use crate::scenario::{Trust, Vantage};
 /// Put a small Internet, an interception box and an unmodified client on one machine, and see with evidence what happens.
 #[derive(Debug, Parser)]
 #[command(name = "mitmlab", version, about, max_term_width = 110, arg_required_else_help = true)]
-#[command(after_help = "Start here:\n  mitmlab run kazakhstan-2019            July 2019, with the clients found on this machine\n  \
+#[command(
+    after_help = "Start here:\n  mitmlab run kazakhstan-2019            July 2019, with the clients found on this machine\n  \
     mitmlab exec kazakhstan-2019 -- curl https://www.facebook.com/\n  mitmlab doctor                         what this machine can do\n\n\
-    Exit codes: 0 as expected, 1 something differs, 2 wrong command line or scenario, 3 the machine cannot, 4 a bug.")]
+    Exit codes: 0 as expected, 1 something differs, 2 wrong command line or scenario, 3 the machine cannot, 4 a bug."
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -48,13 +52,22 @@ impl Cli {
             Command::Profile(args) => printed(|out| profile::run(&args, out)),
             Command::Completions { shell } => manual::completions(shell),
             Command::Man => manual::man(),
+            Command::Guard { lab } => guard::guard(lab),
         }
     }
 }
 
+/// Says on standard error why the command ends.
+pub fn complain(error: &Error) {
+    print::err(format_args!("mitmlab: {error}"));
+}
+
 /// Runs a command that prints; its errors are the user's to mend.
 fn printed(run: impl FnOnce(&mut dyn std::io::Write) -> anyhow::Result<u8>) -> Result<u8, Error> {
-    run(&mut std::io::stdout().lock()).map_err(|error| Error::Usage(format!("{error:#}")))
+    let mut text = Vec::new();
+    let code = run(&mut text).map_err(|error| Error::Usage(format!("{error:#}")))?;
+    print::out(&String::from_utf8_lossy(&text))?;
+    Ok(code)
 }
 
 /// What to do.
@@ -90,6 +103,12 @@ pub enum Command {
     },
     /// Print the manual page (roff)
     Man,
+    /// Wait for the end of a lab and tidy up after it (the lab starts this itself)
+    #[command(hide = true)]
+    Guard {
+        /// Its process id
+        lab: u32,
+    },
 }
 
 /// `mitmlab run`

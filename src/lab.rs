@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
-
 use tokio::task::JoinHandle;
 
 mod authorities;
@@ -26,6 +25,7 @@ mod run;
 mod sealed;
 mod trust;
 
+pub use folder::remove_folders_of;
 pub use leg::{Ended, Order};
 pub use run::{Filter, Progress, Replacement};
 
@@ -38,9 +38,9 @@ use crate::middlebox::decide::{Compiled, Context, Decision};
 use crate::middlebox::standing::Standing;
 use crate::middlebox::{Authorities as _, Middlebox};
 use crate::network::Dial;
+use crate::network::resolver::{Changed, Hook, Question, Resolver};
 #[cfg(target_os = "linux")]
 use crate::network::sealed::Entered;
-use crate::network::resolver::{Changed, Hook, Question, Resolver};
 use crate::origin::{self, Origins};
 use crate::pki::PublicPki;
 use crate::record::{Event, LegId, Recorder};
@@ -87,11 +87,12 @@ struct Shared {
     ground: Ground,
     folder: Folder,
     trust: trust::Stores,
+    names: Names,
     versions: reach::Versions,
     legs: AtomicU32,
     started: Instant,
     network: &'static str,
-    tasks: Tasks,
+    _tasks: Tasks,
     _programs: programs::Programs,
 }
 
@@ -101,6 +102,15 @@ enum Ground {
     Loopback(Arc<Loopback>),
     #[cfg(target_os = "linux")]
     Sealed(Arc<sealed::SealedGround>),
+}
+
+/// What the phase's rules do to names.
+struct Names(Hook);
+
+impl std::fmt::Debug for Names {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Names")
+    }
 }
 
 /// The servers; they stop with the lab.
@@ -158,9 +168,10 @@ impl Lab {
                 .with_dial(ground.dial_program(place));
             tasks.0.push(origin::serve(listener, Arc::new(origins)));
         }
+        let names = dns_hook(&plan, &middlebox, &recorder);
         #[cfg(target_os = "linux")]
         if let Ground::Sealed(sealed) = &ground {
-            let resolver = Resolver::new(Arc::clone(&world), recorder.clone()).with_hook(dns_hook(&plan, &middlebox, &recorder));
+            let resolver = Resolver::new(Arc::clone(&world), recorder.clone()).with_hook(Arc::clone(&names));
             tasks.0.extend(sealed.serve_names(&resolver)?);
             sealed.start_wire(Arc::clone(&middlebox))?;
         }
@@ -173,11 +184,12 @@ impl Lab {
             ground,
             folder,
             trust: trust::Stores::default(),
+            names: Names(names),
             versions: reach::Versions::default(),
             legs: AtomicU32::new(0),
             started: Instant::now(),
             network,
-            tasks,
+            _tasks: tasks,
             _programs: programs,
         }));
         lab.warm_up();
@@ -280,7 +292,10 @@ async fn lay(
         On::Proxy(_) => {
             let opened = Loopback::open(Arc::clone(world), recorder.clone()).await;
             let (ground, listeners) = opened.map_err(|e| Error::machine("open loopback ports for the origins", e))?;
-            Ok((Ground::Loopback(Arc::new(ground)), listeners.into_iter().map(|(place, _, listener)| (place, listener)).collect()))
+            Ok((
+                Ground::Loopback(Arc::new(ground)),
+                listeners.into_iter().map(|(place, _, listener)| (place, listener)).collect(),
+            ))
         }
     }
 }
@@ -308,7 +323,7 @@ fn dns_hook(plan: &Arc<Plan>, middlebox: &Arc<Middlebox>, recorder: &Recorder) -
     let compiled = Compiled::new(Arc::clone(plan));
     let (middlebox, recorder) = (Arc::clone(middlebox), recorder.clone());
     Arc::new(move |question: &Question| {
-        let standing = middlebox.standings().of(recorder.leg_of(question.client.ip()));
+        let standing = middlebox.standings().of(question.leg.or_else(|| recorder.leg_of(question.client.ip())));
         if !standing.interference {
             return None;
         }
@@ -332,4 +347,3 @@ fn dns_hook(plan: &Arc<Plan>, middlebox: &Arc<Middlebox>, recorder: &Recorder) -
         }
     })
 }
-

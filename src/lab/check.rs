@@ -29,7 +29,7 @@ impl Lab {
         if let Some(missing) = missing_program(check.client.argv()) {
             return Ok(CheckResult::skipped(&check.name, phase, missing));
         }
-        if let Some(why) = self.out_of_reach(check.client.argv()).await {
+        if let Some(why) = self.out_of_reach(check).await {
             let skipped = CheckResult::skipped(&check.name, phase, String::new());
             return Ok(CheckResult { outcome: Outcome::OutOfReach(why), ..skipped });
         }

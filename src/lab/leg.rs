@@ -60,13 +60,15 @@ impl Lab {
     pub async fn leg(&self, order: Order) -> Result<Ended, Error> {
         let id = self.next_leg();
         let clock = Clock::starting_at(order.clock);
-        let standing =
-            Standing { phase: order.phase, clock, interference: order.kind != LegKind::Control, coins: order.coins };
+        let standing = Standing { phase: order.phase, clock, interference: order.kind != LegKind::Control, coins: order.coins };
         self.middlebox().standings().set(id, standing);
         // What a client is given besides roots (configuration with its proxy's port, profiles, caches) is its leg's alone.
         let own = self.shared().folder.path().join(format!("leg-{}", id.0));
         let store = self.trust_store(order.trust).await?.in_leg(own.clone());
         let argv = self.fill_in(&order, &store)?;
+        if order.kind != LegKind::Control {
+            self.authority_is_ready(order.phase).await;
+        }
         let ended = self.run_in(id, order, argv, store).await;
         let _ = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(own)).await; // else it goes with the run's folder
         ended
@@ -269,7 +271,6 @@ pub(crate) fn host_of(url: &str) -> Option<String> {
 /// How long the ends of a client's connections are waited for once it has ended. They come within milliseconds, except those of
 /// connections that the box swallowed, which never do.
 const DRAIN: Duration = Duration::from_millis(1000);
-
 
 #[cfg(test)]
 mod tests {

@@ -9,17 +9,22 @@ use tokio::sync::Mutex;
 
 use super::{Ground, Lab};
 use crate::client::{ProxyUse, find, preset_for, program, program_at};
+use crate::scenario::Check;
 
 /// Versions that programs were asked for.
 #[derive(Debug, Default)]
 pub(super) struct Versions(Mutex<HashMap<PathBuf, Option<(u32, u32)>>>);
 
 impl Lab {
-    /// Why this network would not see the program's connections, if that is known.
-    pub(super) async fn out_of_reach(&self, argv: &[String]) -> Option<String> {
+    /// Why this network cannot show the check, or would not see the program's connections, if that is known.
+    pub(super) async fn out_of_reach(&self, check: &Check) -> Option<String> {
         if !matches!(self.ground(), Ground::Loopback(_)) {
             return None;
         }
+        if let Some(why) = &check.sealed_only {
+            return Some(format!("only the sealed network shows it: {why}"));
+        }
+        let argv = check.client.argv();
         let preset = preset_for(argv);
         let version = match preset.proxy {
             ProxyUse::Since { .. } => self.version_of(argv).await,

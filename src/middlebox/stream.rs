@@ -20,13 +20,25 @@ use crate::tls::{Counted, Counts, Witness};
 /// Takes one connection from its first bytes to its end.
 pub async fn carry(middlebox: &Arc<Middlebox>, arrival: Arrival, mut client: Prefixed<TcpStream>) {
     let mut first = Vec::new();
-    let seen = tokio::time::timeout(SPEAKS_FIRST, read_first(&mut client, First::Stream, Instant::now() + FIRST_BYTES, &mut first)).await;
+    let seen =
+        tokio::time::timeout(SPEAKS_FIRST, read_first(&mut client, First::Stream, Instant::now() + FIRST_BYTES, &mut first))
+            .await;
     match seen {
         Ok(seen) => go_on(middlebox, &arrival, client, first, seen, None).await,
         Err(_) => wait_for_either(middlebox, &arrival, client, first).await,
     }
+    end(middlebox, &arrival).await;
+}
+
+/// The end of a connection. An origin that was reached has the last word, and its program sees the end after the socket does.
+async fn end(middlebox: &Middlebox, arrival: &Arrival) {
     let recorder = middlebox.recorder();
-    recorder.emit(arrival.id, Event::ConnectionEnd {});
+    let reached = recorder.connection(arrival.id).is_some_and(|c| c.decision().is_none_or(|d| d.action == "forward"));
+    let is_over = |all: &[crate::record::Connection]| all.iter().any(|c| c.id == arrival.id && c.ended);
+    let deadline = Instant::now() + if reached { LAST_WORD } else { Duration::ZERO };
+    if !recorder.wait(deadline, is_over).await {
+        recorder.emit(arrival.id, Event::ConnectionEnd {});
+    }
     recorder.forget((arrival.client, arrival.destination));
 }
 
@@ -60,9 +72,7 @@ async fn wait_for_either(middlebox: &Arc<Middlebox>, arrival: &Arrival, mut clie
 /// A connection that does not cross the box: nobody looks at it.
 pub async fn pass_by(middlebox: &Middlebox, arrival: &Arrival, client: Prefixed<TcpStream>, origin: TcpStream) {
     splice(middlebox, arrival, client, Vec::new(), origin, &[]).await;
-    let recorder = middlebox.recorder();
-    recorder.emit(arrival.id, Event::ConnectionEnd {});
-    recorder.forget((arrival.client, arrival.destination));
+    end(middlebox, arrival).await;
 }
 
 /// False for the lab's own web servers: in HTTP and in TLS the client speaks first.
@@ -108,9 +118,11 @@ async fn dial_unless(dialled: Option<TcpStream>, middlebox: &Middlebox, arrival:
 /// Says what the first bytes were.
 pub(super) fn tell_first(middlebox: &Middlebox, arrival: &Arrival, seen: &Seen, segments: u32) {
     let event = match seen {
-        Seen::Hello(hello) => {
-            Event::HelloSeen { half: Half::Client, by: Observer::Box, hello: Box::new(hello.to_record(arrival.transport, segments)) }
-        }
+        Seen::Hello(hello) => Event::HelloSeen {
+            half: Half::Client,
+            by: Observer::Box,
+            hello: Box::new(hello.to_record(arrival.transport, segments)),
+        },
         other => {
             let Some((protocol, summary)) = other.first_bytes() else { return };
             Event::FirstBytes { protocol, summary }
@@ -120,7 +132,14 @@ pub(super) fn tell_first(middlebox: &Middlebox, arrival: &Arrival, seen: &Seen, 
 }
 
 /// Carries bytes both ways without looking. The origin tells what became of the connection, if it is the lab's.
-async fn splice(middlebox: &Middlebox, arrival: &Arrival, client: Prefixed<TcpStream>, first: Vec<u8>, mut origin: TcpStream, greeting: &[u8]) {
+async fn splice(
+    middlebox: &Middlebox,
+    arrival: &Arrival,
+    client: Prefixed<TcpStream>,
+    first: Vec<u8>,
+    mut origin: TcpStream,
+    greeting: &[u8],
+) {
     let witness = witness(middlebox, arrival);
     let mut client = witness.passing(client, first);
     if client.write_all(greeting).await.is_ok() {
@@ -196,6 +215,8 @@ impl Tap for Unread {
     fn down(&mut self, _: &[u8]) {}
 }
 
+/// How long an origin's last word is waited for. It comes within a millisecond on an idle machine.
+const LAST_WORD: Duration = Duration::from_millis(500);
 /// A client that is silent for so long may be waiting for the server to speak. Clients that speak first do so within
 /// a millisecond on loopback.
 const SPEAKS_FIRST: Duration = Duration::from_millis(300);
@@ -208,4 +229,3 @@ const GREETING: usize = 4096;
 /// Content type and level of a fatal alert (RFC 8446 section 6).
 const ALERT: u8 = 21;
 const FATAL: u8 = 2;
-

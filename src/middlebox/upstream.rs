@@ -79,7 +79,13 @@ impl Dialect {
     }
 
     /// Shakes hands with the origin over `tcp`, asking for what the client asked for: its SNI and its protocols.
-    pub async fn open<S>(&self, tcp: S, hello: &ClientHello, address: IpAddr, deadline: Instant) -> Result<Upstream<S>, UpstreamError>
+    pub async fn open<S>(
+        &self,
+        tcp: S,
+        hello: &ClientHello,
+        address: IpAddr,
+        deadline: Instant,
+    ) -> Result<Upstream<S>, UpstreamError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -89,7 +95,8 @@ impl Dialect {
         let stream = tokio::time::timeout_at(deadline.into(), connector.connect(name, tcp))
             .await
             .map_err(|_| UpstreamError::Deadline)??;
-        let chain: Vec<_> = stream.get_ref().1.peer_certificates().unwrap_or_default().iter().map(|c| c.clone().into_owned()).collect();
+        let chain: Vec<_> =
+            stream.get_ref().1.peer_certificates().unwrap_or_default().iter().map(|c| c.clone().into_owned()).collect();
         if chain.is_empty() {
             return Err(UpstreamError::NoCertificate);
         }

@@ -14,10 +14,10 @@ use super::accept::{Visit, drain};
 use super::answer::{Seen, TlsSeen};
 use super::first::{Beginning, First};
 use super::http;
-use crate::tls::{self, Counted, Counts, Ended, Witness};
 use crate::pki::{Issued, PublicPki};
 use crate::record::{CloseKind, Side};
 use crate::scenario::{Serve, Site, TlsVersion};
+use crate::tls::{self, Counted, Counts, Ended, Witness};
 
 /// Serves one connection from its first bytes to its end.
 pub(super) async fn serve(visit: &Visit, stream: TcpStream, beginning: Beginning, name: Option<&str>) {

@@ -72,7 +72,8 @@ impl<'a> Page<'a> {
         let included = written.and_then(|w| w.include.as_ref());
         self.row("include", included.map(|i| i.0.join(", ")).unwrap_or_default(), self.from(included));
         self.row("sites", plan.world.sites.len(), String::new());
-        let https = |site: &'_ Site| site.services.iter().find_map(|s| if let Serve::Https { tls, .. } = &s.serve { *tls } else { None });
+        let https =
+            |site: &'_ Site| site.services.iter().find_map(|s| if let Serve::Https { tls, .. } = &s.serve { *tls } else { None });
         for (site, only) in plan.world.sites.iter().filter_map(|site| Some((site, https(site)?))) {
             self.row(&format!("site {}", site.names[0]), format!("TLS {} only", word(&only)), String::new());
         }
@@ -142,6 +143,9 @@ impl<'a> Page<'a> {
             if plan.phases[check.phase].from.is_some() { "default: the phase's beginning" } else { "default: the world's clock" };
         self.row("at", date(check.clock), at.map_or_else(|| begins.to_owned(), |a| self.from(Some(a))));
         self.row("deadline", format!("{:?}", check.deadline), self.from(written.and_then(|w| w.deadline.as_ref())));
+        if let Some(why) = &check.sealed_only {
+            self.row("sealed_only", why, self.from(written.and_then(|w| w.sealed_only.as_ref())));
+        }
         self.row("expects", expected(&check.expect), self.from(written.and_then(|w| w.expect.as_ref())));
         if let Some(twin) = &check.twin {
             let changed = changes(check, twin, plan);

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::words::{Action, Direction, First, OriginTrust, Place, TlsVersion, Transport, Trust, UpstreamFault, Vantage, VerdictKind};
+use super::words::{
+    Action, Direction, First, OriginTrust, Place, TlsVersion, Transport, Trust, UpstreamFault, Vantage, VerdictKind,
+};
 
 /// A scenario, resolved.
 #[derive(Clone, Debug)]
@@ -306,6 +308,8 @@ pub struct Check {
     pub twin: Option<Box<Check>>,
     /// How long a leg may take.
     pub deadline: Duration,
+    /// Why only the sealed network can show it, if that is so.
+    pub sealed_only: Option<String>,
     /// Line in the file, for messages.
     pub line: usize,
 }

@@ -296,7 +296,6 @@ pub enum Counts {
     Opaque,
 }
 
-
 /// rustls reports an alert only if it ends the connection; close_notify and user_canceled alone are warnings.
 fn level(number: u8) -> u8 {
     if matches!(number, super::CLOSE_NOTIFY | super::USER_CANCELED) { 1 } else { 2 }

@@ -300,6 +300,7 @@ mod tests {
             expect: Expect::default(),
             twin: None,
             deadline: std::time::Duration::from_secs(1),
+            sealed_only: None,
             line: 9,
         };
         Plan {

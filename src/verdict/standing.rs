@@ -88,7 +88,9 @@ fn ended_by_force(connection: &Connection, test: &LegTruth) -> Option<String> {
             .closed_us
             .is_none_or(|closed| closed >= killed)
             .then(|| "closed without a word when the client was ended at its deadline".to_owned()),
-        None => test.signal.map(|signal| format!("closed without a word, and signal {signal} ended the client: it may have crashed")),
+        None => {
+            test.signal.map(|signal| format!("closed without a word, and signal {signal} ended the client: it may have crashed"))
+        }
     }
 }
 

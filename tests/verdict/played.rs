@@ -34,6 +34,7 @@ pub(crate) fn check(expect: Expect) -> Check {
         expect,
         twin: None,
         deadline: std::time::Duration::from_secs(10),
+        sealed_only: None,
         line: 1,
     }
 }

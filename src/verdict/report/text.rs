@@ -59,9 +59,16 @@ fn rows(report: &RunReport) -> Vec<Row> {
             all.push(bare(format!("phase {}", check.phase)));
         }
         all.extend(rows_of(check, "  "));
-        all.extend(check.twin.as_deref().into_iter().flat_map(|twin| rows_of(twin, "    twin: ")));
+        all.extend(check.twin.as_deref().into_iter().flat_map(|twin| twin_rows(check, twin)));
     }
     all
+}
+
+/// A twin's rows. Its name repeats the check's, which stands above it.
+fn twin_rows(check: &CheckResult, twin: &CheckResult) -> Vec<Row> {
+    let short = twin.name.strip_prefix(&check.name).and_then(|rest| rest.strip_prefix(", twin "));
+    let twin = CheckResult { name: short.unwrap_or(&twin.name).to_owned(), ..twin.clone() };
+    rows_of(&twin, "    twin ")
 }
 
 /// One row for a check, and one for each target if it has several.
@@ -114,7 +121,7 @@ fn widths(rows: &[Row], total: usize) -> [usize; 6] {
     let fixed = widths[1] + widths[2] + widths[3] + widths[5] + GAP.len() * 5;
     let room = total.saturating_sub(fixed).max(2 * FLEXIBLE_AT_LEAST);
     if widths[0] + widths[4] > room {
-        let fair = (room / 2).max(FLEXIBLE_AT_LEAST);
+        let fair = (room * 3 / 5).max(FLEXIBLE_AT_LEAST);
         widths[0] = widths[0].min(fair.max(room.saturating_sub(widths[4])));
         widths[4] = room - widths[0];
     }
