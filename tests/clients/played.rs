@@ -70,8 +70,10 @@ pub(crate) fn played(network: Network) -> Result<Option<&'static Run>, Failed> {
     Ok(run.as_ref())
 }
 
+/// Held while a network's run is going on.
+pub(crate) static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
 fn play(network: Network) -> Result<Option<Run>, String> {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock().map_err(|e| e.to_string())?;
     let built = built().map_err(|e| e.to_string())?;
     let mut missing = Vec::new();
