@@ -103,7 +103,7 @@ pub(crate) const CASES: &[Case] = &[
     odd(client("dies of a signal in every leg", &[PY], &[PY, "-c", DIES, "{host}", "always"]), "inconclusive"),
     odd(client("dies of a signal at the forged chain", &[PY], &[PY, "-c", DIES, "{host}", "forged"]), "inconclusive"),
     Case {
-        more: "deadline = \"4s\"",
+        more: "deadline = \"8s\"",
         ..odd(client("refuses, then hangs with its children", &["curl"], &["sh", "-c", HANGS, "sh", "{url}"]), "refused")
     },
     Case {
