@@ -73,7 +73,8 @@ pub fn report() -> Outcome<()> {
 /// Milliseconds of `true` by itself, and of a leg that runs it.
 pub async fn legs(scenario: &str, on: On<'_>) -> Outcome<(f64, f64)> {
     let bare = (0..20).map(|_| timed(&mut Command::new("true"))).collect::<Outcome<Vec<_>>>()?;
-    let plan = mitmlab::scenario::load(scenario, &mitmlab::forge::profiles()).map_err(|e| e.to_string())?;
+    let profiles: Vec<&str> = mitmlab::forge::profiles().iter().map(|listed| listed.name).collect();
+    let plan = mitmlab::scenario::load(scenario, &profiles).map_err(|e| e.to_string())?;
     let clock = plan.clock;
     let lab = Lab::start(plan, on).await?;
     let mut all = Vec::new();
