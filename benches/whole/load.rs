@@ -21,7 +21,7 @@ use crate::Outcome;
 
 /// Where to, and how.
 #[derive(Clone)]
-pub struct Target {
+pub(crate) struct Target {
     name: String,
     address: SocketAddr,
     proxy: Option<SocketAddr>,
@@ -30,7 +30,7 @@ pub struct Target {
 
 impl Target {
     /// A target that is verified against the roots in a PEM file.
-    pub fn new(name: &str, address: SocketAddr, roots: &str, proxy: Option<SocketAddr>) -> Outcome<Self> {
+    pub(crate) fn new(name: &str, address: SocketAddr, roots: &str, proxy: Option<SocketAddr>) -> Outcome<Self> {
         let mut store = RootCertStore::empty();
         for root in CertificateDer::pem_file_iter(roots)? {
             store.add(root?)?;
@@ -47,7 +47,7 @@ impl Target {
     }
 
     /// Connects and shakes hands.
-    pub async fn connect(&self) -> Outcome<TlsStream<TcpStream>> {
+    pub(crate) async fn connect(&self) -> Outcome<TlsStream<TcpStream>> {
         let mut stream = TcpStream::connect(self.proxy.unwrap_or(self.address)).await?;
         stream.set_nodelay(true)?;
         if self.proxy.is_some() {
@@ -64,7 +64,7 @@ impl Target {
     }
 
     /// One request on a connection; the bytes of its answer.
-    pub async fn get(&self, stream: &mut TlsStream<TcpStream>, bytes: usize) -> Outcome<u64> {
+    pub(crate) async fn get(&self, stream: &mut TlsStream<TcpStream>, bytes: usize) -> Outcome<u64> {
         stream.write_all(format!("GET /n/{bytes} HTTP/1.1\r\nHost: {}\r\n\r\n", self.name).as_bytes()).await?;
         let (mut buffer, mut got, mut need) = (vec![0; 64 * 1024], 0, None);
         let mut head = Vec::new();
@@ -83,7 +83,7 @@ impl Target {
     }
 
     /// So many operations, so many at once.
-    pub async fn run(&self, mode: &str, count: u64, abreast: u64) -> Outcome<(f64, u64)> {
+    pub(crate) async fn run(&self, mode: &str, count: u64, abreast: u64) -> Outcome<(f64, u64)> {
         let began = Instant::now();
         if mode == "bulk" {
             let mut stream = self.connect().await?;
@@ -115,7 +115,7 @@ impl Target {
 }
 
 /// The command.
-pub fn load(words: &[&str]) -> Outcome<()> {
+pub(crate) fn load(words: &[&str]) -> Outcome<()> {
     let &[mode, count, abreast, name, address, roots, ..] = words else {
         return Err("load MODE COUNT ABREAST NAME ADDRESS ROOTS [PROXY]".into());
     };

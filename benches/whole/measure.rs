@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::Outcome;
 
 /// CPU seconds of a process so far, user and system.
-pub fn cpu(pid: u32) -> Outcome<f64> {
+pub(crate) fn cpu(pid: u32) -> Outcome<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let fields: Vec<&str> = stat.rsplit_once(')').ok_or("an odd /proc/PID/stat")?.1.split_whitespace().collect();
     let ticks = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
@@ -15,14 +15,14 @@ pub fn cpu(pid: u32) -> Outcome<f64> {
 }
 
 /// Resident memory in KiB.
-pub fn resident(pid: u32) -> Outcome<f64> {
+pub(crate) fn resident(pid: u32) -> Outcome<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).ok_or("no VmRSS")?;
     Ok(line.split_whitespace().nth(1).ok_or("an odd VmRSS")?.parse()?)
 }
 
 /// Waits until something listens.
-pub fn until_listening(address: SocketAddr) -> Outcome<()> {
+pub(crate) fn until_listening(address: SocketAddr) -> Outcome<()> {
     let end = Instant::now() + Duration::from_secs(20);
     while Instant::now() < end {
         if TcpStream::connect(address).is_ok() {
@@ -34,13 +34,13 @@ pub fn until_listening(address: SocketAddr) -> Outcome<()> {
 }
 
 /// The middle one of several measurements.
-pub fn median(mut all: Vec<f64>) -> f64 {
+pub(crate) fn median(mut all: Vec<f64>) -> f64 {
     all.sort_by(f64::total_cmp);
     all[all.len() / 2]
 }
 
 /// Milliseconds that a command takes.
-pub fn timed(command: &mut Command) -> Outcome<f64> {
+pub(crate) fn timed(command: &mut Command) -> Outcome<f64> {
     let began = Instant::now();
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
     if !status.success() {
@@ -50,12 +50,12 @@ pub fn timed(command: &mut Command) -> Outcome<f64> {
 }
 
 /// Nanoseconds since 1970, for two processes to compare.
-pub fn now() -> Outcome<u128> {
+pub(crate) fn now() -> Outcome<u128> {
     Ok(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_nanos())
 }
 
 /// The client that says when it was started.
-pub fn print_now() -> Outcome<()> {
+pub(crate) fn print_now() -> Outcome<()> {
     Ok(println!("{}", now()?))
 }
 

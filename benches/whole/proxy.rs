@@ -25,7 +25,7 @@ impl Drop for Killed {
 }
 
 /// Prints the proxy network's part of the table.
-pub fn report() -> Outcome<()> {
+pub(crate) fn report() -> Outcome<()> {
     let folder = tempfile::tempdir()?;
     let (origin, proxy) = (free_port()?, free_port()?);
     write_files(folder.path(), origin)?;
@@ -64,6 +64,7 @@ pub fn report() -> Outcome<()> {
     }
     drop(lab);
     let (lab, _) = up(&file("bench.toml"), &file("root.pem"), proxy)?;
+    let read = at("h1.bench.test", "root.pem")?; // another start, another root
     row("an idle intercepted connection: resident memory", runtime.block_on(idle(&read, lab.0.id()))?, "KiB");
     let (bare, leg) = runtime.block_on(legs(&file("bench.toml"), On::proxy()))?;
     row("a leg that runs `true`, beyond `true` itself", leg - bare, "ms");
@@ -71,9 +72,10 @@ pub fn report() -> Outcome<()> {
 }
 
 /// Milliseconds of `true` by itself, and of a leg that runs it.
-pub async fn legs(scenario: &str, on: On<'_>) -> Outcome<(f64, f64)> {
+pub(crate) async fn legs(scenario: &str, on: On<'_>) -> Outcome<(f64, f64)> {
     let bare = (0..20).map(|_| timed(&mut Command::new("true"))).collect::<Outcome<Vec<_>>>()?;
-    let plan = mitmlab::scenario::load(scenario, &mitmlab::forge::profiles()).map_err(|e| e.to_string())?;
+    let profiles: Vec<&str> = mitmlab::forge::profiles().iter().map(|listed| listed.name).collect();
+    let plan = mitmlab::scenario::load(scenario, &profiles).map_err(|e| e.to_string())?;
     let clock = plan.clock;
     let lab = Lab::start(plan, on).await?;
     let mut all = Vec::new();

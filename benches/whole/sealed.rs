@@ -6,7 +6,7 @@ use crate::measure::{median, now};
 use crate::{Outcome, row};
 
 /// Prints the sealed network's part of the table, or why there is none.
-pub fn report() -> Outcome<()> {
+pub(crate) fn report() -> Outcome<()> {
     let folder = tempfile::tempdir()?;
     let scenario = folder.path().join("sealed.toml");
     let own = std::env::current_exe()?.to_string_lossy().into_owned();
@@ -48,7 +48,7 @@ pub fn report() -> Outcome<()> {
 
 /// Run as a process of its own: the namespaces are entered before any thread exists.
 #[cfg(target_os = "linux")]
-pub fn legs() -> Outcome<()> {
+pub(crate) fn legs() -> Outcome<()> {
     let entered = mitmlab::network::sealed::enter()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let (bare, leg) = runtime.block_on(crate::proxy::legs("kazakhstan-2019", mitmlab::lab::On::Sealed(&entered)))?;
@@ -56,7 +56,7 @@ pub fn legs() -> Outcome<()> {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub fn legs() -> Outcome<()> {
+pub(crate) fn legs() -> Outcome<()> {
     Err("the sealed network needs Linux".into())
 }
 

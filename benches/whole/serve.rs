@@ -14,7 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::Outcome;
 
 /// Serves until it is killed.
-pub fn serve(port: &str, chain: &str, key: &str) -> Outcome<()> {
+pub(crate) fn serve(port: &str, chain: &str, key: &str) -> Outcome<()> {
     let chain = CertificateDer::pem_file_iter(chain)?.collect::<Result<Vec<_>, _>>()?;
     let key = PrivateKeyDer::from_pem_file(key)?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
