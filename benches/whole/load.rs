@@ -124,5 +124,6 @@ pub(crate) fn load(words: &[&str]) -> Outcome<()> {
     let (count, abreast) = (count.parse()?, abreast.parse()?);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let (seconds, bytes) = runtime.block_on(target.run(mode, count, abreast))?;
-    Ok(println!("{count} {seconds} {bytes}"))
+    println!("{count} {seconds} {bytes}");
+    Ok(())
 }

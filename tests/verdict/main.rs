@@ -134,7 +134,7 @@ fn whoever_was_killed_has_not_refused() {
     for shape in ["HSO fin", "ABT fin", "ABT rst"] {
         let test = leg(LegKind::Test, &[shape], true);
         let closed = test.connections[0].closed_us.expect("it was closed");
-        let judged = |test: &LegTruth| mitmlab::verdict::target(HOST, &around(), Some(&control), test);
+        let judged = |test: &LegTruth| target(HOST, &around(), Some(&control), test);
         let crashed = judged(&LegTruth { exit: None, signal: Some(11), ..test.clone() });
         assert_eq!(crashed.verdict, VerdictKind::Inconclusive, "{shape}");
         assert!(crashed.signal.contains("signal 11"), "{}", crashed.signal);
@@ -145,7 +145,7 @@ fn whoever_was_killed_has_not_refused() {
         assert_eq!(judged(&before_that).verdict, VerdictKind::Refused, "{shape}");
     }
     let told = LegTruth { exit: None, signal: Some(11), ..leg(LegKind::Test, &["REJ 48"], true) };
-    let told = mitmlab::verdict::target(HOST, &around(), Some(&control), &told);
+    let told = target(HOST, &around(), Some(&control), &told);
     assert_eq!(told.verdict, VerdictKind::Refused, "an alert is the client's own word");
 }
 
