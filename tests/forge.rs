@@ -24,12 +24,11 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use genuine::{Public, SERIAL_2019};
-use mitmlab::forge::key::KeyKind;
+use mitmlab::x509::key::KeyKind;
 use mitmlab::forge::profile::{LeafKey, Reuse};
-use mitmlab::forge::tbs::Parsed;
-use mitmlab::forge::{
-    Dates, ForgeError, Forged, Forger, Options, OriginFault, Profile, dates, der, describe, diff, key, name, oid, pem, profiles,
-};
+use mitmlab::x509::tbs::Parsed;
+use mitmlab::forge::{Dates, ForgeError, Forged, Forger, Options, OriginFault, Profile, diff, profiles};
+use mitmlab::x509::{dates, der, describe, key, name, oid, pem};
 use mitmlab::scenario::{Clock, UpstreamFault};
 use rustls_pki_types::CertificateDer;
 use time::OffsetDateTime;

@@ -4,22 +4,33 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Who may import whom (design: cli -> lab -> rooms -> forge -> pki; everyone may emit into record).
+/// Who may import whom (design: cli -> lab -> rooms -> forge -> x509; everyone may emit into record).
 const ALLOWED: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("scenario", &[]),
+    ("x509", &[]),
     ("record", &["scenario"]),
     ("verdict", &["record", "scenario"]),
-    ("pki", &["record", "scenario"]),
-    ("forge", &["pki", "record", "scenario"]),
-    ("origin", &["network", "pki", "record", "scenario"]),
+    ("tls", &["record", "scenario", "x509"]),
+    ("pki", &["record", "scenario", "tls", "x509"]),
+    ("forge", &["pki", "record", "scenario", "x509"]),
+    ("origin", &["network", "pki", "record", "scenario", "tls", "x509"]),
     ("network", &["record", "scenario"]),
-    ("middlebox", &["forge", "network", "pki", "record", "scenario"]),
+    ("middlebox", &["forge", "network", "pki", "record", "scenario", "tls", "x509"]),
     ("client", &["record", "scenario"]),
-    ("probe", &["forge", "pki", "record", "scenario"]),
+    ("probe", &["client", "forge", "pki", "record", "scenario", "x509"]),
     ("control", &["forge", "record", "scenario", "verdict"]),
-    ("lab", &["client", "control", "error", "forge", "middlebox", "network", "origin", "pki", "record", "scenario", "verdict"]),
-    ("cli", &["client", "control", "error", "forge", "lab", "network", "probe", "record", "scenario", "verdict"]),
+    (
+        "lab",
+        &[
+            "client", "control", "error", "forge", "middlebox", "network", "origin", "pki", "record", "scenario", "tls", "verdict",
+            "x509",
+        ],
+    ),
+    (
+        "cli",
+        &["client", "control", "error", "forge", "lab", "network", "pki", "probe", "record", "scenario", "verdict", "x509"],
+    ),
 ];
 
 /// A file longer than this has a second reason to change.

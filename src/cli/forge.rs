@@ -11,8 +11,9 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
 use crate::forge::profile::Basis;
-use crate::forge::tbs::Parsed;
-use crate::forge::{Dates, Forged, Forger, Options, Profile, diff, explain, pem};
+use crate::x509::tbs::Parsed;
+use crate::forge::{Dates, Forged, Forger, Options, Profile, diff, explain};
+use crate::x509::pem;
 use crate::scenario::Clock;
 
 /// Print the chain that the box would send for a genuine certificate.

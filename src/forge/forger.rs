@@ -12,16 +12,16 @@ use super::authority::{Authority, Confinement, Issuer};
 use super::cache::{Cache, Serials};
 use super::dates::Dates;
 use super::error::ForgeError;
-use super::extension::AltName;
+use crate::x509::extension::AltName;
 use super::fault::OriginFault;
 use super::host;
-use super::key::{Key, KeyKind, sha256};
+use crate::x509::key::{Key, KeyKind, sha256};
 use super::leaf::{Making, Treatment, kind_like};
-use super::ocsp;
+use crate::x509::ocsp;
 use super::profile::{CacheBy, ChainSent, ExtensionRule, LeafKey, Names, Ocsp, Profile, Reuse, SubjectRule};
-use super::sct::Log;
+use crate::x509::sct::Log;
 use super::supply::KeySupply;
-use super::tbs::{Parsed, Tbs};
+use crate::x509::tbs::{Parsed, Tbs};
 use crate::scenario::{Clock, UpstreamFault};
 
 /// How a forger is set up.
@@ -300,7 +300,7 @@ impl Inner {
                 kind_like(&genuine.spki).unwrap_or_else(|near| {
                     remarks.push(format!(
                         "no key like the genuine {} can be made: {near}",
-                        super::describe::public_key(&genuine.spki)
+                        crate::x509::describe::public_key(&genuine.spki)
                     ));
                     near
                 })

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::der::{self, tag};
 use super::key::Key;
 use super::oid;
-use super::profile::{AuthorityKeyForm, Purpose, Usage};
+use super::words::{AuthorityKeyForm, Purpose, Usage};
 use super::tbs::Extension;
 
 /// What of the issuer stands in the certificates that it signs.

@@ -209,7 +209,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::forge::key::{Key, KeyKind};
+    use super::super::key::{Key, KeyKind};
 
     #[test]
     fn keys_in_words() {

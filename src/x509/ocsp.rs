@@ -5,12 +5,11 @@
 use time::{Duration, OffsetDateTime};
 
 use super::der::{self, tag};
-use super::error::ForgeError;
 use super::extension::IssuerFacts;
-use super::key::{Digest, Key};
+use super::key::{Digest, Key, KeyError};
 
 /// A DER OCSPResponse: `good` for this serial number, from an hour before `now`, for a day.
-pub fn good(issuer: &IssuerFacts, key: &Key, serial: &[u8], now: OffsetDateTime) -> Result<Vec<u8>, ForgeError> {
+pub fn good(issuer: &IssuerFacts, key: &Key, serial: &[u8], now: OffsetDateTime) -> Result<Vec<u8>, KeyError> {
     let single = single_response(issuer, serial, now);
     let responder = der::value(tag::constructed(2), &der::octet_string(&issuer.key_id)); // byKey
     let produced = generalized(now - BEFORE);
