@@ -15,6 +15,7 @@ mod authorities;
 mod check;
 mod clients;
 mod containment;
+mod exports;
 mod folder;
 mod front;
 mod leg;
@@ -25,6 +26,7 @@ mod run;
 mod sealed;
 mod trust;
 
+pub use exports::EXPORTS;
 pub use leg::{Ended, Order};
 pub use run::{Filter, Progress, Replacement};
 
@@ -41,7 +43,7 @@ use crate::network::Dial;
 use crate::network::sealed::Entered;
 use crate::network::resolver::{Changed, Hook, Question, Resolver};
 use crate::origin::{self, Origins};
-use crate::pki::PublicPki;
+use crate::pki::{self, PublicPki};
 use crate::record::{Event, LegId, Recorder};
 use crate::scenario::{Action, Clock, Direction, Place, Plan, World};
 
@@ -86,6 +88,7 @@ struct Shared {
     ground: Ground,
     folder: Folder,
     trust: trust::Stores,
+    exports: tokio::sync::Mutex<bool>,
     legs: AtomicU32,
     started: Instant,
     network: &'static str,
@@ -119,6 +122,8 @@ impl Lab {
     pub async fn start(plan: Plan, on: On<'_>) -> Result<Self, Error> {
         let network = on.name();
         refuse_exact(&plan, network)?;
+        let mut plan = plan;
+        plan.world.sites.extend(pki::service_site(&plan.world));
         let plan = Arc::new(plan);
         let recorder = Recorder::new();
         let clock = Clock::starting_at(plan.clock);
@@ -171,6 +176,7 @@ impl Lab {
             ground,
             folder,
             trust: trust::Stores::default(),
+            exports: tokio::sync::Mutex::default(),
             legs: AtomicU32::new(0),
             started: Instant::now(),
             network,

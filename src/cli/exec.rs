@@ -50,6 +50,9 @@ async fn in_a_lab(exec: &Exec, plan: Plan, phase: usize, clock: OffsetDateTime, 
         return Err(Error::Usage(why.clone()));
     }
     tell(&lab, &ended.truth, phase);
+    if let Some(dir) = &exec.record {
+        lab.keep_exports(dir).await;
+    }
     if let Some(remark) = folder.and_then(|folder| lost(&folder)) {
         anstream::eprintln!("mitmlab: {remark}");
     }

@@ -77,7 +77,7 @@ fn explain_rest(forger: &Forger, forged: &Forged, out: &mut dyn Write) -> anyhow
     Ok(())
 }
 
-fn parse_time(text: &str) -> Result<OffsetDateTime, String> {
+pub(super) fn parse_time(text: &str) -> Result<OffsetDateTime, String> {
     let day = || time::Date::parse(text, format_description!("[year]-[month]-[day]")).map(|date| date.midnight().assume_utc());
     OffsetDateTime::parse(text, &Rfc3339)
         .or_else(|_| day())

@@ -63,7 +63,8 @@ impl Lab {
             Standing { phase: order.phase, clock, interference: order.kind != LegKind::Control, coins: order.coins };
         self.middlebox().standings().set(id, standing);
         let store = self.trust_store(order.trust).await?;
-        let argv = self.fill_in(&order, &store)?;
+        let exports = self.exports_for(&order.argv).await?;
+        let argv = self.fill_in(&order, &store, exports.clone())?;
         let own_env: Vec<(OsString, OsString)> = std::env::vars_os().collect();
         let preset = preset_for(&argv);
         match find(&argv[0], std::env::var_os("PATH").as_deref()) {
@@ -72,13 +73,15 @@ impl Lab {
                 Ground::Loopback(_) => {
                     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|e| Error::machine("open a proxy port", e))?;
                     let address = listener.local_addr().map_err(|e| Error::machine("open a proxy port", e))?;
-                    let surroundings = Surroundings::prepare(&Kind::Proxy { address }, order.trust, &store, preset, &own_env);
+                    let mut surroundings = Surroundings::prepare(&Kind::Proxy { address }, order.trust, &store, preset, &own_env);
+                    surroundings.tell_exports(exports.as_deref());
                     self.run_behind_proxy(id, order, argv, program, surroundings, listener).await
                 }
                 #[cfg(target_os = "linux")]
                 Ground::Sealed(sealed) => {
                     let kind = Kind::Sealed(sealed.host_files().clone());
-                    let surroundings = Surroundings::prepare(&kind, order.trust, &store, preset, &own_env);
+                    let mut surroundings = Surroundings::prepare(&kind, order.trust, &store, preset, &own_env);
+                    surroundings.tell_exports(exports.as_deref());
                     self.run_sealed(id, order, argv, program, surroundings, sealed).await
                 }
             },
@@ -207,7 +210,7 @@ impl Lab {
     }
 
     /// Placeholders filled in; `mitmlab` is this very program.
-    fn fill_in(&self, order: &Order, store: &TrustStore) -> Result<Vec<String>, Error> {
+    fn fill_in(&self, order: &Order, store: &TrustStore, exports: Option<PathBuf>) -> Result<Vec<String>, Error> {
         let host = order.url.as_deref().and_then(host_of);
         let vars = Vars {
             url: order.url.clone(),
@@ -215,6 +218,7 @@ impl Lab {
             host,
             ca: Some(store.bundle.clone()),
             lab: Some(self.lab_folder()?),
+            exports,
         };
         let mut argv = fill(&order.argv, &vars).map_err(|error| Error::Usage(error.to_string()))?;
         if argv.first().is_some_and(|program| program == "mitmlab")

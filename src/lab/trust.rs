@@ -11,6 +11,9 @@ use crate::error::Error;
 use crate::middlebox::Authorities as _;
 use crate::scenario::Trust;
 
+/// Certificates, DER.
+pub(super) type Roots = Vec<rustls::pki_types::CertificateDer<'static>>;
+
 /// What has been written.
 #[derive(Debug, Default)]
 pub(super) struct Stores(Mutex<HashMap<Trust, Arc<TrustStore>>>);
@@ -22,23 +25,27 @@ impl Lab {
         if let Some(store) = stores.get(&trust) {
             return Ok(Arc::clone(store));
         }
-        let authority = match self.authority_profile() {
-            Some(profile) if trust.has_authority() => Some(
-                self.0.authorities.authority(&profile).await.map_err(|e| Error::Usage(format!("authority `{profile}`: {e}")))?,
-            ),
-            _ => None,
-        };
+        let (installed, listed) = if trust.has_authority() { self.authority_roots().await? } else { Default::default() };
         let roots = self.pki().roots_der();
         let folder = self.0.folder.path().join(trust.as_str().replace('+', "-"));
-        let root = authority.as_ref().map(|a| a.root());
-        let mut store = TrustStore::for_trust(&folder, trust, &roots, root).map_err(|e| Error::machine("write a trust store", e))?;
+        let mut store = TrustStore::for_authorities(&folder, trust, &roots, &installed, &listed).map_err(|e| Error::machine("write a trust store", e))?;
         let _ = store.write_nss().await; // only browsers and only where `certutil` is; they then trust nothing of the lab's
         let store = Arc::new(store);
         stores.insert(trust, Arc::clone(&store));
         Ok(store)
     }
 
-    fn authority_profile(&self) -> Option<String> {
-        self.plan().needs().profiles.into_iter().next()
+    /// The roots that subscribers were told to install, of every profile that the plan names: the first one and those of its
+    /// family that are known. And those that the vendors' list names: the first one of each, not its namesakes.
+    pub(super) async fn authority_roots(&self) -> Result<(Roots, Roots), Error> {
+        let (mut installed, mut listed) = (Vec::new(), Vec::new());
+        for profile in self.plan().needs().profiles {
+            let failed = |e: String| Error::Usage(format!("authority `{profile}`: {e}"));
+            let forger = self.0.authorities.authority(&profile).await.map_err(failed)?;
+            listed.push(forger.root().clone());
+            let family = tokio::task::spawn_blocking(move || forger.roots()).await.map_err(|e| Error::Bug(e.to_string()))?;
+            installed.extend(family.map_err(|e| failed(e.to_string()))?);
+        }
+        Ok((installed, listed))
     }
 }

@@ -94,13 +94,13 @@ fn placeholders(word: &str) -> impl Iterator<Item = &str> {
     word.match_indices('{').filter_map(move |(at, _)| {
         let doubled = word[..at].ends_with('{');
         let (name, _) = word[at + 1..].split_once('}')?;
-        let letters = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphabetic());
+        let letters = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_');
         (!doubled && (letters || name.starts_with("address:"))).then_some(name)
     })
 }
 
 /// What the runner fills in. `{address:NAME}` is filled in here.
-const PLACEHOLDERS: &[&str] = &["url", "host", "pin", "ca", "lab", "address"];
+const PLACEHOLDERS: &[&str] = &["url", "host", "pin", "ca", "lab", "roots", "ct_logs", "blocklist", "crl", "pins", "address"];
 
 #[cfg(test)]
 mod tests {

@@ -96,7 +96,7 @@ fn exits(r: &mut Resolver<'_>, written: &ExpectWritten, client: &CheckClient) {
 }
 
 fn is_faulty(cert: &Cert) -> bool {
-    !matches!(cert, Cert::Good | Cert::GoodRsa | Cert::ExtendedValidation)
+    !cert.is_good()
 }
 
 /// True if the client cannot do what it would have done, for another reason than a certificate.
