@@ -38,13 +38,27 @@ impl Lab {
     /// The roots that subscribers were told to install, of every profile that the plan names: the first one and those of its
     /// family that are known. And those that the vendors' list names: the first one of each, not its namesakes.
     pub(super) async fn authority_roots(&self) -> Result<(Roots, Roots), Error> {
+        let making: Vec<_> = self
+            .plan()
+            .needs()
+            .profiles
+            .into_iter()
+            .map(|profile| {
+                let authorities = Arc::clone(&self.0.authorities);
+                tokio::spawn(async move {
+                    let forger = authorities.authority(&profile).await.map_err(|e| format!("authority `{profile}`: {e}"))?;
+                    let first = forger.root().clone();
+                    let family = tokio::task::spawn_blocking(move || forger.roots()).await.map_err(|e| e.to_string())?;
+                    Ok((first, family.map_err(|e| format!("authority `{profile}`: {e}"))?))
+                })
+            })
+            .collect();
         let (mut installed, mut listed) = (Vec::new(), Vec::new());
-        for profile in self.plan().needs().profiles {
-            let failed = |e: String| Error::Usage(format!("authority `{profile}`: {e}"));
-            let forger = self.0.authorities.authority(&profile).await.map_err(failed)?;
-            listed.push(forger.root().clone());
-            let family = tokio::task::spawn_blocking(move || forger.roots()).await.map_err(|e| Error::Bug(e.to_string()))?;
-            installed.extend(family.map_err(|e| failed(e.to_string()))?);
+        for made in making {
+            let made: Result<(_, Roots), String> = made.await.map_err(|e| Error::Bug(e.to_string()))?;
+            let (first, family) = made.map_err(Error::Usage)?;
+            listed.push(first);
+            installed.extend(family);
         }
         Ok((installed, listed))
     }
