@@ -86,9 +86,15 @@ fn fill_one(argument: &str, vars: &Vars) -> Result<String, FillError> {
     Ok(out)
 }
 
+/// A word of letters, or one of ours; `%{http_code}` is curl's.
+fn is_placeholder(word: &str) -> bool {
+    let letters = !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphabetic());
+    letters || DETECTOR_FILES.iter().any(|(name, _)| *name == word)
+}
+
 /// `word}after` as its two parts.
 fn word(text: &str) -> Option<(&str, &str)> {
-    text.split_once('}').filter(|(word, _)| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_'))
+    text.split_once('}').filter(|(word, _)| is_placeholder(word))
 }
 
 fn value(name: &str, argument: &str, vars: &Vars) -> Result<String, FillError> {

@@ -28,7 +28,8 @@ impl Lab {
         let (installed, listed) = if trust.has_authority() { self.authority_roots().await? } else { Default::default() };
         let roots = self.pki().roots_der();
         let folder = self.0.folder.path().join(trust.as_str().replace('+', "-"));
-        let mut store = TrustStore::for_authorities(&folder, trust, &roots, &installed, &listed).map_err(|e| Error::machine("write a trust store", e))?;
+        let mut store = TrustStore::for_authorities(&folder, trust, &roots, &installed, &listed)
+            .map_err(|e| Error::machine("write a trust store", e))?;
         let _ = store.write_nss().await; // only browsers and only where `certutil` is; they then trust nothing of the lab's
         let store = Arc::new(store);
         stores.insert(trust, Arc::clone(&store));

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use base64::Engine as _;
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, SanType};
 use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::CryptoProvider;
-use base64::Engine as _;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use time::{Duration, OffsetDateTime};
@@ -167,7 +167,8 @@ impl PublicPki {
             Kind::Unknown => (Key::p256(), self.unknown(what)?),
         };
         let key = key.map_err(building(what))?;
-        let mut params = leaf_params(leaf.subject(), leaf.names, self.valid(leaf.days), &key, leaf.validation).map_err(building(what))?;
+        let mut params =
+            leaf_params(leaf.subject(), leaf.names, self.valid(leaf.days), &key, leaf.validation).map_err(building(what))?;
         if leaf.must_staple {
             params.custom_extensions.push(extension::must_staple());
         }
@@ -181,12 +182,8 @@ impl PublicPki {
         if !leaf.staple {
             return Ok(issued);
         }
-        let facts = IssuerFacts {
-            subject: by.subject().to_vec(),
-            issuer: Vec::new(),
-            serial: Vec::new(),
-            key_id: by.key().x509().id(),
-        };
+        let facts =
+            IssuerFacts { subject: by.subject().to_vec(), issuer: Vec::new(), serial: Vec::new(), key_id: by.key().x509().id() };
         let response = ocsp::good(&facts, by.key().x509(), &serial, self.now()).map_err(building(what))?;
         Ok(issued.stapled(response))
     }

@@ -7,9 +7,9 @@ use rustls::sign::CertifiedKey;
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
-use crate::tls::describe_chain;
 use super::key::pem;
 use crate::record::Certificate;
+use crate::tls::describe_chain;
 
 /// What a server shows: the chain as sent, and the key that signs for it.
 pub struct Issued {

@@ -78,7 +78,8 @@ impl PublicPki {
 
     fn ocsp_response(&self, request: &[u8]) -> Result<Vec<u8>, Refused> {
         let request = Request::read(request)?;
-        let signer = request.asked.iter().find_map(|id| self.authorities().find(|a| a.is_asked(id))).ok_or(Refused::Unauthorized)?;
+        let signer =
+            request.asked.iter().find_map(|id| self.authorities().find(|a| a.is_asked(id))).ok_or(Refused::Unauthorized)?;
         let status = |id: &ocsp::CertId| if signer.is_asked(id) { signer.status(&id.serial) } else { Status::Unknown };
         let answers: Vec<_> = request.asked.iter().map(|id| (id.clone(), status(id))).collect();
         ocsp::response(signer.key().x509(), &answers, request.nonce.as_deref(), self.now()).map_err(|_| Refused::InternalError)

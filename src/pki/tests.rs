@@ -12,8 +12,8 @@ use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::{FromDer as _, ParsedExtension, X509Certificate};
 
 use super::*;
-use crate::tls::describe;
 use crate::scenario::{Cert, Clock, Place, Site};
+use crate::tls::describe;
 
 fn site(names: &[&str], cert: Cert) -> Site {
     Site {
@@ -146,7 +146,8 @@ fn both_logs_signed_what_the_leaf_was_before_it_carried_their_timestamps() {
         let issued = pki.issue(&site(&["bank.lab.test"], cert)).expect("issued");
         let parse = |at: usize| X509Certificate::from_der(&issued.chain[at]).expect("a certificate").1;
         let (leaf, issuer) = (parse(0), parse(1));
-        let timestamps = leaf.extensions().iter().find(|e| e.oid.to_id_string() == "1.3.6.1.4.1.11129.2.4.2").expect("timestamps");
+        let timestamps =
+            leaf.extensions().iter().find(|e| e.oid.to_id_string() == "1.3.6.1.4.1.11129.2.4.2").expect("timestamps");
         let precertificate = without_last_extension(leaf.tbs_certificate.as_ref());
         let mut rest = &timestamps.value[4..]; // OCTET STRING (long form of length), then the list's own length
         if timestamps.value[1] == 0x82 {
@@ -232,7 +233,9 @@ fn a_revoked_leaf_is_on_the_list_of_its_issuer_and_a_good_one_is_not() {
 fn what_is_stapled_and_who_promises_it() {
     let pki = pki();
     let of = |cert| pki.issue(&site(&["bank.lab.test"], cert)).expect("issued");
-    for (cert, stapled) in [(Cert::Good, true), (Cert::GoodRsa, true), (Cert::MustStaple, true), (Cert::Revoked, false), (Cert::Expired, false)] {
+    for (cert, stapled) in
+        [(Cert::Good, true), (Cert::GoodRsa, true), (Cert::MustStaple, true), (Cert::Revoked, false), (Cert::Expired, false)]
+    {
         assert_eq!(of(cert.clone()).key.ocsp.is_some(), stapled, "{cert:?}");
     }
     let promises = |issued: &Issued| {
@@ -261,7 +264,10 @@ fn the_authorities_site_takes_an_address_that_is_free() {
     let first = service_site(&world).expect("a site");
     assert_eq!(first.addresses, ["203.0.113.254".parse::<std::net::IpAddr>().expect("an address")]);
     world.sites.push(Site { addresses: first.addresses.clone(), ..site(&["other.test"], Cert::Good) });
-    assert_eq!(service_site(&world).expect("a site").addresses, ["203.0.113.253".parse::<std::net::IpAddr>().expect("an address")]);
+    assert_eq!(
+        service_site(&world).expect("a site").addresses,
+        ["203.0.113.253".parse::<std::net::IpAddr>().expect("an address")]
+    );
     world.sites.push(first);
     assert!(service_site(&world).is_none(), "there is one already");
 }

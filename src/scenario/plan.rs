@@ -398,6 +398,14 @@ impl Expect {
     }
 }
 
+impl Plan {
+    /// True if the box ends connections to origins that it does not trust in this phase.
+    pub fn refuses_bad_origins(&self, phase: &Phase) -> bool {
+        let refuses = self.authority.as_ref().is_some_and(|a| a.upstream_fault == UpstreamFault::Refuse);
+        refuses && phase.rules.iter().any(|rule| rule.action == Action::Intercept)
+    }
+}
+
 impl World {
     /// The site at an address, by name if several share it.
     pub fn site(&self, address: IpAddr, name: Option<&str>) -> Option<&Site> {

@@ -60,12 +60,7 @@ pub fn good(issuer: &IssuerFacts, key: &Key, serial: &[u8], now: OffsetDateTime)
 }
 
 /// A DER OCSPResponse about several certificates, signed by the issuer's own `key`.
-pub fn response(
-    key: &Key,
-    answers: &[(CertId, Status)],
-    nonce: Option<&[u8]>,
-    now: OffsetDateTime,
-) -> Result<Vec<u8>, KeyError> {
+pub fn response(key: &Key, answers: &[(CertId, Status)], nonce: Option<&[u8]>, now: OffsetDateTime) -> Result<Vec<u8>, KeyError> {
     let responder = der::value(tag::constructed(2), &der::octet_string(&key.id())); // byKey
     let singles: Vec<Vec<u8>> = answers.iter().map(|(id, status)| single_response(id, *status, now)).collect();
     let singles = der::sequence(&singles.iter().map(Vec::as_slice).collect::<Vec<_>>());
@@ -102,7 +97,8 @@ impl CertId {
     /// True if it asks for a certificate of this issuer: with SHA-1 or SHA-256 (RFC 6960 section 4.1.1).
     pub fn is_of(&self, issuer_name: &[u8], issuer_key: &[u8]) -> bool {
         let sha256 = |bytes: &[u8]| super::key::sha256(bytes).to_vec();
-        let with = |digest: &dyn Fn(&[u8]) -> Vec<u8>| digest(issuer_name) == self.name_hash && digest(issuer_key) == self.key_hash;
+        let with =
+            |digest: &dyn Fn(&[u8]) -> Vec<u8>| digest(issuer_name) == self.name_hash && digest(issuer_key) == self.key_hash;
         with(&sha1) || with(&sha256)
     }
 

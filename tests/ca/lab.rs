@@ -40,7 +40,8 @@ pub(crate) fn lacks(tools: &[&str]) -> bool {
     let missing = tools.iter().find(there).map(|tool| format!("`{tool}` is not installed"));
     let missing = missing.or_else(|| {
         let report = mitmlab(&["doctor"]);
-        let sealed = Command::new(MITMLAB).args(["exec", "bystander-passes-untouched", "--network", "sealed", "--", "true"]).output();
+        let sealed =
+            Command::new(MITMLAB).args(["exec", "bystander-passes-untouched", "--network", "sealed", "--", "true"]).output();
         (!sealed.unwrap().status.success()).then(|| format!("the sealed network does not work here: {report}"))
     });
     let Some(why) = missing else { return false };

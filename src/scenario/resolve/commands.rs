@@ -94,8 +94,8 @@ fn placeholders(word: &str) -> impl Iterator<Item = &str> {
     word.match_indices('{').filter_map(move |(at, _)| {
         let doubled = word[..at].ends_with('{');
         let (name, _) = word[at + 1..].split_once('}')?;
-        let letters = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_');
-        (!doubled && (letters || name.starts_with("address:"))).then_some(name)
+        let letters = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphabetic());
+        (!doubled && (letters || PLACEHOLDERS.contains(&name) || name.starts_with("address:"))).then_some(name)
     })
 }
 

@@ -4,7 +4,7 @@ use crate::scenario::diagnostic::Kind;
 use crate::scenario::plan::{Cert, CheckClient, Expect, Phase, Plan};
 use crate::scenario::resolve::{Resolver, site_of};
 use crate::scenario::suggest;
-use crate::scenario::words::{Action, UpstreamFault, VerdictKind};
+use crate::scenario::words::{Action, VerdictKind};
 use crate::scenario::written::{ACTION_WORDS, At, ExpectWritten};
 
 pub(super) fn resolve(
@@ -30,7 +30,7 @@ pub(super) fn resolve(
         r.collector.report(Kind::Missing, &spot, "an expectation that expects nothing").hint("name a `verdict`, or another key");
     }
     let faulty = targets.iter().filter_map(|t| site_of(&plan.world, t)).any(|site| is_faulty(&site.cert));
-    let closes = refuses_bad_origins(plan, phase);
+    let closes = plan.refuses_bad_origins(phase);
     verdicts(r, written, phase, (faulty, closes));
     action(r, written, phase, closes);
     rule(r, written, phase);
@@ -101,12 +101,6 @@ fn exits(r: &mut Resolver<'_>, written: &ExpectWritten, client: &CheckClient) {
 
 fn is_faulty(cert: &Cert) -> bool {
     !cert.is_good()
-}
-
-/// True if the box ends connections to origins that it does not trust.
-fn refuses_bad_origins(plan: &Plan, phase: &Phase) -> bool {
-    let refuses = plan.authority.as_ref().is_some_and(|a| a.upstream_fault == UpstreamFault::Refuse);
-    refuses && phase.rules.iter().any(|rule| rule.action == Action::Intercept)
 }
 
 /// True if the client cannot do what it would have done, for another reason than a certificate.
