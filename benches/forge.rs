@@ -5,12 +5,13 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use mitmlab::forge::der::{self, tag};
-use mitmlab::forge::extension::{self, AltName};
-use mitmlab::forge::key::{Digest, Key, KeyKind};
-use mitmlab::forge::tbs::{Parsed, Tbs};
-use mitmlab::forge::{Forger, Options, Profile, name};
+use mitmlab::forge::{Forger, Options, Profile};
 use mitmlab::scenario::Clock;
+use mitmlab::x509::der::{self, tag};
+use mitmlab::x509::extension::{self, AltName};
+use mitmlab::x509::key::{Digest, Key, KeyKind};
+use mitmlab::x509::name;
+use mitmlab::x509::tbs::{Parsed, Tbs};
 use rustls::SignatureScheme;
 use rustls_pki_types::CertificateDer;
 

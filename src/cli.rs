@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub mod ca;
 pub mod cert;
 mod doctor;
 mod exec;
@@ -50,6 +51,7 @@ impl Cli {
             Command::Client(options) => own::client(&options),
             Command::Probe(options) => own::probe(&options),
             Command::Forge(args) => printed(|out| forge::run(&args, out)),
+            Command::Ca(args) => printed(|out| ca::run(&args, out)),
             Command::Cert(args) => printed(|out| cert::run(&args, out)),
             Command::Profile(args) => printed(|out| profile::run(&args, out)),
             Command::Completions { shell } => manual::completions(shell),
@@ -96,6 +98,8 @@ pub enum Command {
     Probe(crate::probe::detector::Options),
     /// Print the chain that the box would send in place of a genuine one
     Forge(forge::ForgeArgs),
+    /// Print what a detector may know: public roots, transparency logs, blocked keys, revocations, pins
+    Ca(ca::CaArgs),
     /// Look at certificates side by side
     Cert(cert::CertArgs),
     /// List, show or check forging profiles

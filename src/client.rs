@@ -12,8 +12,8 @@ pub mod program;
 pub mod run;
 pub mod trust;
 
-pub use environment::{Kind, Surroundings};
-pub use fill::{FillError, Vars, fill};
+pub use environment::{Kind, Surroundings, Variable};
+pub use fill::{DETECTOR_FILES, FillError, Vars, fill};
 pub use overlays::{Ground, NameService, Overlay};
 pub use presets::{Preset, ProxyUse, Store, preset_for, program_at};
 pub use program::{NotFound, find};

@@ -7,33 +7,23 @@
 //! ```
 //!
 //! - [`profile`]: recipes, with what each field rests on
-//! - [`der`], [`tbs`], [`oid`], [`name`], [`dates`], [`extension`]: the writer and reader
-//! - [`key`], [`supply`]: keys of every kind the field has seen, and a shelf of fresh ones
-//! - [`sct`], [`ocsp`]: what a stealthy forger adds
-//! - [`describe`], [`diff`], [`explain`]: certificates in words, side by side, with the reasons
-//! - [`pem`], [`blocklist`]: files in and out, the vendors' answer
+//! - [`supply`]: a shelf of fresh keys
+//! - [`diff`], [`explain`]: certificates side by side, with the reasons
+//! - [`blocklist`]: the vendors' answer
+//!
+//! The octets themselves are read and written in [`x509`](crate::x509).
 //!
 //! Keys live in memory only and die with the [`Forger`]. Nothing here opens a socket or writes a file.
 
 pub mod blocklist;
-pub mod dates;
-pub mod der;
-pub mod describe;
 pub mod diff;
 pub mod explain;
-pub mod extension;
-pub mod key;
-pub mod name;
-pub mod ocsp;
-pub mod oid;
-pub mod pem;
 pub mod profile;
-pub mod sct;
 pub mod supply;
-pub mod tbs;
 
 mod authority;
 mod cache;
+mod dates;
 mod error;
 mod fault;
 mod forger;

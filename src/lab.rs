@@ -16,6 +16,7 @@ mod check;
 mod clients;
 mod containment;
 mod door;
+mod exports;
 mod folder;
 mod front;
 mod leg;
@@ -28,6 +29,7 @@ mod sealed;
 mod trust;
 
 pub use door::{Door, FrontDoor};
+pub use exports::EXPORTS;
 pub use folder::remove_folders_of;
 pub use leg::{Ended, Order};
 pub use run::{Filter, Progress, Replacement};
@@ -45,7 +47,7 @@ use crate::network::resolver::{Changed, Hook, Question, Resolver};
 #[cfg(target_os = "linux")]
 use crate::network::sealed::Entered;
 use crate::origin::{self, Origins};
-use crate::pki::PublicPki;
+use crate::pki::{self, PublicPki};
 use crate::record::{Event, LegId, Recorder};
 use crate::scenario::{Action, Clock, Direction, Place, Plan, World};
 
@@ -94,6 +96,7 @@ struct Shared {
     trust: trust::Stores,
     names: Names,
     versions: reach::Versions,
+    exports: tokio::sync::Mutex<bool>,
     legs: AtomicU32,
     started: Instant,
     network: &'static str,
@@ -136,6 +139,8 @@ impl Lab {
     pub async fn start(plan: Plan, on: On<'_>) -> Result<Self, Error> {
         let network = on.name();
         refuse_exact(&plan, network)?;
+        let mut plan = plan;
+        plan.world.sites.extend(pki::service_site(&plan.world));
         let plan = Arc::new(plan);
         let recorder = Recorder::new();
         let clock = Clock::starting_at(plan.clock);
@@ -193,6 +198,7 @@ impl Lab {
             trust: trust::Stores::default(),
             names: Names(names),
             versions: reach::Versions::default(),
+            exports: tokio::sync::Mutex::default(),
             legs: AtomicU32::new(0),
             started: Instant::now(),
             network,
@@ -311,7 +317,7 @@ async fn lay(
 fn public_roots(plan: &Plan, pki: &PublicPki) -> Result<Vec<CertificateDer<'static>>, Error> {
     let mut roots = pki.roots_der();
     for file in &plan.world.extra_roots {
-        let read = crate::forge::pem::read_chain(file);
+        let read = crate::x509::pem::read_chain(file);
         roots.extend(read.map_err(|e| Error::Usage(format!("scenario `{}`, `[world] roots`: {e}", plan.name)))?);
     }
     Ok(roots)

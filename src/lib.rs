@@ -15,7 +15,7 @@
 //! - [`client`]: which program, what it may trust, how it is started, watched and ended
 //! - [`network`]: how bytes reach the box: the sealed network's wire, or the explicit proxy's streams
 //! - [`middlebox`]: reads, decides, forwards, intercepts or blocks
-//! - [`forge`]: how the box makes a certificate, octet by octet
+//! - [`forge`]: how the box makes a certificate; [`x509`]: certificates as octets
 //! - [`origin`]: genuine servers; [`pki`]: the genuine public PKI; [`tls`]: what box and origins share of TLS
 //! - [`record`]: one stream of events, folded into the ground truth of every connection
 //! - [`verdict`]: what it means, with the evidence
@@ -36,3 +36,4 @@ pub mod record;
 pub mod scenario;
 pub mod tls;
 pub mod verdict;
+pub mod x509;

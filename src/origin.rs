@@ -18,6 +18,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -64,6 +65,7 @@ pub struct Origins {
     dial: Dial,
     programs: Arc<std::collections::HashMap<SocketAddr, SocketAddr>>,
     patience: Patience,
+    turns: Arc<AtomicUsize>,
 }
 
 /// How long a server waits.
@@ -89,6 +91,7 @@ impl Origins {
             dial: loopback_dial(),
             programs: Arc::default(),
             patience: Patience { hello: Duration::from_secs(10), idle: Duration::from_secs(60) },
+            turns: Arc::default(),
         }
     }
 
@@ -143,13 +146,18 @@ impl Origins {
 }
 
 impl Origins {
-    /// The site as this client is shown it: without its fault, if the client is forgiven.
+    /// The site as this client is shown it: without its fault, if the client is forgiven; with one of several certificates.
     fn shown_to<'a>(&self, client: SocketAddr, site: &'a Site) -> Cow<'a, Site> {
-        let sound = matches!(site.cert, Cert::Good | Cert::GoodRsa | Cert::ExtendedValidation | Cert::Files { .. });
-        if sound || !(self.forgiven)(client) {
-            return Cow::Borrowed(site);
+        let with = |cert: Cert| Cow::Owned(Site { cert, ..site.clone() });
+        match &site.cert {
+            // The second of the two networks has the second connection.
+            Cert::Cdn if self.turns.fetch_add(1, Ordering::Relaxed) % 2 == 1 => with(Cert::GoodRsa),
+            Cert::Cdn => with(Cert::Good),
+            Cert::Files { .. } => Cow::Borrowed(site),
+            // The control leg comes before the renewal.
+            cert if (!cert.is_good() || *cert == Cert::Rotated) && (self.forgiven)(client) => with(Cert::Good),
+            _ => Cow::Borrowed(site),
         }
-        Cow::Owned(Site { cert: Cert::Good, ..site.clone() })
     }
 }
 

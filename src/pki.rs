@@ -10,21 +10,29 @@
 //!  mitmlab Unknown Root (P-256) ─── mitmlab Unknown CA (P-256)  ── leaves of Cert::UntrustedRoot  (made when needed)
 //! ```
 //!
-//! Every leaf passes through `issue.rs`; an extension that all genuine leaves should carry (SCTs, AIA, CRL distribution
-//! points) is one more entry in `extension.rs`. RFC 5280 is the profile; the chains pass `openssl verify -x509_strict`.
+//! A genuine leaf has what a forged one mostly lacks: timestamps of two logs, a stapled OCSP response, and addresses of a
+//! responder, of revocation lists and of its issuer that are served in the lab (`service.rs`).
+//!
+//! Every leaf passes through `issue.rs`; an extension that all genuine leaves should carry is one more entry in
+//! `extension.rs`. RFC 5280 is the profile; the chains pass `openssl verify -x509_strict`.
 
 mod authority;
+mod error;
 mod extension;
 mod issue;
 mod issued;
 mod key;
+mod logs;
 mod name;
 mod punycode;
+mod service;
 mod subject;
 
-pub use issue::{PkiError, PublicPki};
+pub use error::{BuildError, PkiError};
+pub use issue::PublicPki;
 pub use issued::Issued;
 pub use name::{Name, NameError};
+pub use service::{Answer, is_service_host, service_site};
 
 #[cfg(test)]
 mod tests;

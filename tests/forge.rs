@@ -24,13 +24,12 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use genuine::{Public, SERIAL_2019};
-use mitmlab::forge::key::KeyKind;
 use mitmlab::forge::profile::{LeafKey, Reuse};
-use mitmlab::forge::tbs::Parsed;
-use mitmlab::forge::{
-    Dates, ForgeError, Forged, Forger, Options, OriginFault, Profile, dates, der, describe, diff, key, name, oid, pem, profiles,
-};
+use mitmlab::forge::{Dates, ForgeError, Forged, Forger, Options, OriginFault, Profile, diff, profiles};
 use mitmlab::scenario::{Clock, UpstreamFault};
+use mitmlab::x509::key::KeyKind;
+use mitmlab::x509::tbs::Parsed;
+use mitmlab::x509::{dates, der, describe, key, name, oid, pem};
 use rustls_pki_types::CertificateDer;
 use time::OffsetDateTime;
 use time::macros::datetime;

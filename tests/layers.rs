@@ -4,22 +4,41 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Who may import whom (design: cli -> lab -> rooms -> forge -> pki; everyone may emit into record).
+/// Who may import whom (design: cli -> lab -> rooms -> forge -> x509; everyone may emit into record).
 const ALLOWED: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("scenario", &[]),
+    ("x509", &[]),
     ("record", &["scenario"]),
     ("verdict", &["record", "scenario"]),
-    ("tls", &["record", "scenario"]),
-    ("pki", &["record", "scenario", "tls"]),
-    ("forge", &["pki", "record", "scenario", "tls"]),
+    ("tls", &["record", "scenario", "x509"]),
+    ("pki", &["record", "scenario", "tls", "x509"]),
+    ("forge", &["pki", "record", "scenario", "x509"]),
+    ("origin", &["network", "pki", "record", "scenario", "tls", "x509"]),
     ("network", &["record", "scenario"]),
-    ("origin", &["network", "pki", "record", "scenario", "tls"]),
-    ("middlebox", &["forge", "network", "pki", "record", "scenario", "tls"]),
+    ("middlebox", &["forge", "network", "pki", "record", "scenario", "tls", "x509"]),
     ("client", &["record", "scenario"]),
-    ("probe", &["client", "record", "scenario", "tls"]),
-    ("lab", &["client", "control", "error", "forge", "middlebox", "network", "origin", "pki", "record", "scenario", "verdict"]),
-    ("cli", &["client", "control", "error", "forge", "lab", "network", "probe", "record", "scenario", "verdict"]),
+    ("probe", &["client", "forge", "pki", "record", "scenario", "x509"]),
+    ("control", &["forge", "record", "scenario", "verdict"]),
+    (
+        "lab",
+        &[
+            "client",
+            "control",
+            "error",
+            "forge",
+            "middlebox",
+            "network",
+            "origin",
+            "pki",
+            "record",
+            "scenario",
+            "tls",
+            "verdict",
+            "x509",
+        ],
+    ),
+    ("cli", &["client", "control", "error", "forge", "lab", "network", "pki", "probe", "record", "scenario", "verdict", "x509"]),
 ];
 
 /// A file longer than this has a second reason to change.
@@ -66,7 +85,7 @@ fn unsafe_has_one_home() {
         .filter(|(_, text)| code_lines(text).any(|(_, line)| line.contains("unsafe {") || line.contains("unsafe fn")))
         .map(|(file, _)| file)
         .collect();
-    assert_eq!(homes, [PathBuf::from("src/network/sealed/sys.rs")]);
+    assert!(homes.iter().all(|home| home.to_string_lossy().starts_with("src/network/sealed/sys")), "{homes:?}");
 }
 
 fn sources() -> Vec<(PathBuf, String)> {

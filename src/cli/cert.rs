@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::forge::tbs::Parsed;
-use crate::forge::{diff, pem};
+use crate::forge::diff;
+use crate::x509::pem;
+use crate::x509::tbs::Parsed;
 
 /// Look at certificates.
 #[derive(Clone, Debug, Args)]

@@ -51,6 +51,9 @@ async fn in_a_lab(exec: &Exec, plan: Plan, phase: usize, clock: OffsetDateTime, 
     }
     lab.tell_end();
     tell(&lab, &ended.truth, phase);
+    if let Some(dir) = &exec.record {
+        lab.keep_exports(dir).await;
+    }
     if let Some(remark) = folder.and_then(|folder| lost(&folder)) {
         print::err(format_args!("mitmlab: {remark}"));
     }

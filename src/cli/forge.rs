@@ -11,9 +11,10 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
 use crate::forge::profile::Basis;
-use crate::forge::tbs::Parsed;
-use crate::forge::{Dates, Forged, Forger, Options, Profile, diff, explain, pem};
+use crate::forge::{Dates, Forged, Forger, Options, Profile, diff, explain};
 use crate::scenario::Clock;
+use crate::x509::pem;
+use crate::x509::tbs::Parsed;
 
 /// Print the chain that the box would send for a genuine certificate.
 #[derive(Clone, Debug, Args)]
@@ -76,7 +77,7 @@ fn explain_rest(forger: &Forger, forged: &Forged, out: &mut dyn Write) -> anyhow
     Ok(())
 }
 
-fn parse_time(text: &str) -> Result<OffsetDateTime, String> {
+pub(super) fn parse_time(text: &str) -> Result<OffsetDateTime, String> {
     let day = || time::Date::parse(text, format_description!("[year]-[month]-[day]")).map(|date| date.midnight().assume_utc());
     OffsetDateTime::parse(text, &Rfc3339)
         .or_else(|_| day())

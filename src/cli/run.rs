@@ -69,6 +69,9 @@ async fn in_a_lab(run: &Run, plan: Plan, chosen: &Chosen) -> Result<RunReport, E
     };
     let progress: Arc<dyn Progress> = if std::io::stderr().is_terminal() { Arc::new(Line::default()) } else { Arc::new(Silent) };
     let mut report = lab.run(&filter, &chosen.why, progress).await?;
+    if let Some(dir) = &run.record {
+        lab.keep_exports(dir).await;
+    }
     report.remarks.extend(folder.and_then(|folder| lost(&folder)));
     Ok(report)
 }

@@ -7,9 +7,9 @@ use super::exec::when;
 use super::network::{Chosen, interrupted, runtime};
 use super::scenario::load;
 use crate::error::Error;
-use crate::forge::pem;
 use crate::lab::{Door, Lab};
 use crate::scenario::Plan;
+use crate::x509::pem;
 
 /// Starts the lab and keeps it up until the user has had enough.
 pub(super) fn up(options: &Up) -> Result<u8, Error> {

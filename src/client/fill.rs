@@ -1,4 +1,5 @@
-//! Placeholders in a command line: `{url}`, `{host}`, `{pin}`, `{ca}`, `{lab}`.
+//! Placeholders in a command line: `{url}`, `{host}`, `{pin}`, `{ca}`, `{lab}`, and the files for detectors: `{roots}`, `{ct_logs}`,
+//! `{blocklist}`, `{crl}`, `{pins}`.
 //!
 //! Only a word of letters in braces is a placeholder: `%{http_code}` and `{ a: 1 }` are left as they are.
 //! `{{word}}` stands for `{word}`.
@@ -18,14 +19,25 @@ pub struct Vars {
     pub ca: Option<PathBuf>,
     /// `{lab}`: the folder of the lab's own clients and pages.
     pub lab: Option<PathBuf>,
+    /// The folder of [`DETECTOR_FILES`].
+    pub exports: Option<PathBuf>,
 }
+
+/// Placeholders for files that detectors read, and the files' names.
+pub const DETECTOR_FILES: [(&str, &str); 5] = [
+    ("roots", "roots.pem"),
+    ("ct_logs", "ct-log-list.json"),
+    ("blocklist", "blocklist.txt"),
+    ("crl", "crl.pem"),
+    ("pins", "pins.json"),
+];
 
 /// Why a command line could not be filled in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FillError {
     /// No such placeholder.
     #[error(
-        "unknown placeholder `{{{name}}}` in `{argument}`: one of {{url}}, {{host}}, {{pin}}, {{ca}}, {{lab}}\n\
+        "unknown placeholder `{{{name}}}` in `{argument}`: one of {{url}}, {{host}}, {{pin}}, {{ca}}, {{lab}}, {{roots}}, {{ct_logs}}, {{blocklist}}, {{crl}}, {{pins}}\n\
          hint: write `{{{{{name}}}}}` if the braces are meant"
     )]
     Unknown {
@@ -74,9 +86,15 @@ fn fill_one(argument: &str, vars: &Vars) -> Result<String, FillError> {
     Ok(out)
 }
 
+/// A word of letters, or one of ours; `%{http_code}` is curl's.
+fn is_placeholder(word: &str) -> bool {
+    let letters = !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphabetic());
+    letters || DETECTOR_FILES.iter().any(|(name, _)| *name == word)
+}
+
 /// `word}after` as its two parts.
 fn word(text: &str) -> Option<(&str, &str)> {
-    text.split_once('}').filter(|(word, _)| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphabetic()))
+    text.split_once('}').filter(|(word, _)| is_placeholder(word))
 }
 
 fn value(name: &str, argument: &str, vars: &Vars) -> Result<String, FillError> {
@@ -87,6 +105,10 @@ fn value(name: &str, argument: &str, vars: &Vars) -> Result<String, FillError> {
         "pin" => vars.pin.clone(),
         "ca" => path(&vars.ca),
         "lab" => path(&vars.lab),
+        _ if DETECTOR_FILES.iter().any(|(known, _)| *known == name) => {
+            let file = DETECTOR_FILES.iter().find(|(known, _)| *known == name).map_or("", |(_, file)| file);
+            path(&vars.exports.as_ref().map(|folder| folder.join(file)))
+        }
         _ => return Err(FillError::Unknown { name: name.to_owned(), argument: argument.to_owned() }),
     };
     value.ok_or_else(|| FillError::Missing { name: name.to_owned(), argument: argument.to_owned() })

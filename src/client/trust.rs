@@ -97,13 +97,39 @@ impl TrustStore {
         }
     }
 
+    /// The same for several roots of authorities (a family, or one for each phase): `installed` are in the store where the
+    /// trust says so, `listed` are those whose keys the vendors blocked.
+    pub fn for_authorities(
+        dir: &Path,
+        trust: Trust,
+        roots: &[CertificateDer<'_>],
+        installed: &[CertificateDer<'_>],
+        listed: &[CertificateDer<'_>],
+    ) -> Result<Self, TrustError> {
+        match trust {
+            Trust::None => Self::write_all(dir, &[], &[], &[]),
+            Trust::Web => Self::write_all(dir, roots, &[], &[]),
+            Trust::WebAuthority | Trust::WebAuthorityBlocklist => Self::write_all(dir, roots, installed, listed),
+        }
+    }
+
     /// Writes a store that holds `roots` and, if given, the authority's root. The directory is made (0700) if need be.
     ///
     /// A store without any root gets one placeholder certificate, because an empty bundle is an error to many programs:
     /// curl ends with code 77 before it dials, and would look like a client that refused. The placeholder's key is
     /// dropped here, so nothing that it signed can exist.
     pub fn write(dir: &Path, roots: &[CertificateDer<'_>], authority: Option<&CertificateDer<'_>>) -> Result<Self, TrustError> {
-        let mut all: Vec<CertificateDer<'_>> = roots.iter().chain(authority).map(|c| CertificateDer::from(c.as_ref())).collect();
+        let authority = authority.map(std::slice::from_ref).unwrap_or_default();
+        Self::write_all(dir, roots, authority, authority)
+    }
+
+    fn write_all(
+        dir: &Path,
+        roots: &[CertificateDer<'_>],
+        installed: &[CertificateDer<'_>],
+        listed: &[CertificateDer<'_>],
+    ) -> Result<Self, TrustError> {
+        let mut all: Vec<CertificateDer<'_>> = roots.iter().chain(installed).map(|c| CertificateDer::from(c.as_ref())).collect();
         let placeholder = all.is_empty();
         if placeholder {
             all.push(placeholder_root()?);
@@ -120,9 +146,9 @@ impl TrustStore {
         write(&store.jks, &jks)?;
         write(&store.hashed.join("java/cacerts"), &jks)?;
         write(&store.pkcs12, &java::pkcs12(&all, JAVA_PASSWORD))?;
-        write(&store.blocklist, blocklist(authority)?.as_bytes())?;
-        write(&store.chromium_policy.join(policy::CHROMIUM_FILE), policy::chromium(&all, None).as_bytes())?;
-        write(&store.chromium_policy_blocked.join(policy::CHROMIUM_FILE), policy::chromium(&all, authority).as_bytes())?;
+        write(&store.blocklist, blocklist(listed)?.as_bytes())?;
+        write(&store.chromium_policy.join(policy::CHROMIUM_FILE), policy::chromium(&all, &[]).as_bytes())?;
+        write(&store.chromium_policy_blocked.join(policy::CHROMIUM_FILE), policy::chromium(&all, listed).as_bytes())?;
         write(&store.firefox_policy.join("policies/policies.json"), policy::firefox(&store.bundle_parts(&all)?).as_bytes())?;
         Ok(store)
     }
@@ -222,10 +248,14 @@ fn parse<'a>(all: &'a [CertificateDer<'_>]) -> Result<Vec<x509_parser::certifica
         .collect()
 }
 
-fn blocklist(authority: Option<&CertificateDer<'_>>) -> Result<String, TrustError> {
+/// A block list of keys: one base64 SHA-256 of a SubjectPublicKeyInfo a line.
+///
+/// # Errors
+/// [`TrustError::NotACertificate`].
+pub fn blocklist(listed: &[CertificateDer<'_>]) -> Result<String, TrustError> {
     let mut text = String::from("# SHA-256 of blocked SubjectPublicKeyInfos, base64\n");
-    if let Some(authority) = authority {
-        text.push_str(&spki_pin(authority).map_err(|reason| TrustError::NotACertificate { number: 0, reason })?);
+    for (number, root) in listed.iter().enumerate() {
+        text.push_str(&spki_pin(root).map_err(|reason| TrustError::NotACertificate { number, reason })?);
         text.push('\n');
     }
     Ok(text)

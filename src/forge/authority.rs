@@ -10,14 +10,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustls_pki_types::CertificateDer;
 use time::OffsetDateTime;
 
-use super::dates::{self, Dates};
+use super::dates::Dates;
 use super::error::ForgeError;
-use super::extension::{self, IssuerFacts};
-use super::key::{Digest, Key, random};
-use super::name;
 use super::profile::{Attribute, ExtensionRule, Intermediate, Profile, SerialRule, Twin, Validity, WhenExpired, Window};
-use super::tbs::{Extension, Tbs};
 use crate::scenario::Clock;
+use crate::x509::dates;
+use crate::x509::extension::{self, IssuerFacts};
+use crate::x509::key::{Digest, Key, random};
+use crate::x509::name;
+use crate::x509::tbs::{Extension, Tbs};
 
 /// A certificate that signs others, with its key.
 #[derive(Clone, Debug)]
@@ -254,7 +255,7 @@ impl Maker {
     fn serial(&self, rule: &SerialRule, key: &Key) -> Vec<u8> {
         match (rule, &self.confinement) {
             (SerialRule::KeyId, _) => key_id_serial(key),
-            (SerialRule::Fixed(bytes), Confinement::Exact) => super::der::unsigned_content(&bytes.0),
+            (SerialRule::Fixed(bytes), Confinement::Exact) => crate::x509::der::unsigned_content(&bytes.0),
             (SerialRule::Fixed(bytes), Confinement::Lab { .. }) => random_serial(bytes.0.len().min(20)),
             (SerialRule::Random(octets), _) => random_serial(usize::from(*octets)),
             (SerialRule::Copied | SerialRule::PlusRandom(_), _) => random_serial(20),
@@ -277,7 +278,7 @@ struct Recipe<'a> {
 pub(super) fn key_id_serial(key: &Key) -> Vec<u8> {
     let mut id = key.id();
     id[0] &= 0x7f;
-    super::der::unsigned_content(&id)
+    crate::x509::der::unsigned_content(&id)
 }
 
 /// A random positive serial number that has exactly so many octets: top bit clear, the one below it set.
@@ -319,8 +320,8 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::forge::key::KeyKind;
     use crate::forge::profile::Moment;
+    use crate::x509::key::KeyKind;
 
     fn authority(when_expired: WhenExpired) -> Authority {
         let mut profile = Profile::load("corporate").unwrap();

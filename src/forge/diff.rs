@@ -5,11 +5,11 @@
 
 use serde::Serialize;
 
-use super::describe;
-use super::key::hex;
-use super::name;
-use super::oid;
-use super::tbs::{Extension, Parsed};
+use crate::x509::describe;
+use crate::x509::key::hex;
+use crate::x509::name;
+use crate::x509::oid;
+use crate::x509::tbs::{Extension, Parsed};
 
 /// One field of two certificates.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -60,7 +60,7 @@ pub fn compare(genuine: &Parsed, forged: &Parsed) -> Vec<FieldDiff> {
         rows.push(extension_row(None, Some(extension)));
     }
     let length = |parsed: &Parsed| {
-        format!("{} bytes, sha256:{}", parsed.signature.len(), &hex(&super::key::sha256(&parsed.signature))[..16])
+        format!("{} bytes, sha256:{}", parsed.signature.len(), &hex(&crate::x509::key::sha256(&parsed.signature))[..16])
     };
     rows.push(row("signature", length(genuine), length(forged), genuine.signature == forged.signature));
     rows
@@ -113,7 +113,7 @@ fn version(version: u8) -> String {
 }
 
 fn key(spki: &[u8]) -> String {
-    format!("{}, sha256:{}", describe::public_key(spki), &hex(&super::key::sha256(spki))[..16])
+    format!("{}, sha256:{}", describe::public_key(spki), &hex(&crate::x509::key::sha256(spki))[..16])
 }
 
 fn or_absent(text: &str) -> &str {

@@ -3,8 +3,8 @@
 use thiserror::Error;
 
 use super::fault::OriginFault;
-use super::key::KeyError;
-use super::tbs::ReadError;
+use crate::x509::key::KeyError;
+use crate::x509::tbs::ReadError;
 
 /// Why nothing was forged.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -1,11 +1,11 @@
 //! Why a forged leaf looks as it does: each field with the profile's rule and what that rests on.
 
 use super::diff::{FieldDiff, compare};
-use super::oid;
 use super::profile::{
     AuthorityKeyForm, Basis, ExtensionRule, LeafDigest, LeafKey, Names, Profile, SerialRule, SubjectRule, Validity,
 };
-use super::tbs::Parsed;
+use crate::x509::oid;
+use crate::x509::tbs::Parsed;
 
 /// Compares a genuine leaf with the one forged from it, and says for each field by which rule and on what ground.
 pub fn explain(profile: &Profile, genuine: &Parsed, forged: &Parsed) -> Vec<FieldDiff> {

@@ -12,17 +12,17 @@ use super::authority::{Authority, Confinement, Issuer};
 use super::cache::{Cache, Place, Serials};
 use super::dates::Dates;
 use super::error::ForgeError;
-use super::extension::AltName;
 use super::fault::OriginFault;
 use super::host;
-use super::key::{Key, KeyKind, sha256};
 use super::leaf::{Making, Treatment, kind_like};
-use super::ocsp;
 use super::profile::{CacheBy, ChainSent, ExtensionRule, LeafKey, Names, Ocsp, Profile, Reuse, SubjectRule};
-use super::sct::Log;
 use super::supply::KeySupply;
-use super::tbs::{Parsed, Tbs};
 use crate::scenario::{Clock, UpstreamFault};
+use crate::x509::extension::AltName;
+use crate::x509::key::{Key, KeyKind, sha256};
+use crate::x509::ocsp;
+use crate::x509::sct::Log;
+use crate::x509::tbs::{Parsed, Tbs};
 
 /// How a forger is set up.
 #[derive(Clone, Debug)]
@@ -338,7 +338,7 @@ impl Inner {
                 kind_like(&genuine.spki).unwrap_or_else(|near| {
                     remarks.push(format!(
                         "no key like the genuine {} can be made: {near}",
-                        super::describe::public_key(&genuine.spki)
+                        crate::x509::describe::public_key(&genuine.spki)
                     ));
                     near
                 })

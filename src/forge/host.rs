@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::error::ForgeError;
-use super::extension::AltName;
+use crate::x509::extension::AltName;
 
 /// What the client wants to reach: the asked name if it is usable, else the address that it dialled.
 pub(super) fn wanted(asked: Option<&str>, destination: IpAddr) -> Result<AltName, ForgeError> {

@@ -4,19 +4,19 @@ use rustls_pki_types::CertificateDer;
 use time::OffsetDateTime;
 
 use super::authority::{Issuer, key_id_serial, random_serial};
-use super::dates;
-use super::der;
 use super::error::ForgeError;
-use super::extension::{self, AltName, IssuerFacts};
 use super::fault::OriginFault;
-use super::key::{Digest, Key, KeyKind, random};
-use super::name;
-use super::oid;
 use super::profile::{
     AuthorityKeyForm, ExtensionRule, Leaf, LeafDigest, Names, OidText, SerialRule, SubjectRule, Usage, Validity,
 };
-use super::sct;
-use super::tbs::{Extension, Tbs};
+use crate::x509::dates;
+use crate::x509::der;
+use crate::x509::extension::{self, AltName, IssuerFacts};
+use crate::x509::key::{Digest, Key, KeyKind, random};
+use crate::x509::name;
+use crate::x509::oid;
+use crate::x509::sct;
+use crate::x509::tbs::{Extension, Tbs};
 
 /// What a leaf is made from.
 pub(super) struct Making<'a> {
@@ -304,7 +304,7 @@ impl Making<'_> {
 
 /// The nearest kind that can be made, or that it is only near.
 pub(super) fn kind_like(spki: &[u8]) -> Result<KeyKind, KeyKind> {
-    let described = super::describe::public_key(spki);
+    let described = crate::x509::describe::public_key(spki);
     let exponent: u32 = if described.exponent == Some(3) { 3 } else { 65537 };
     match (described.algorithm.as_str(), described.bits) {
         ("P-256", _) => Ok(KeyKind::P256),
@@ -354,7 +354,7 @@ fn combine(serial: &[u8], number: u64, step: impl Fn(i16, i16, i16) -> i16) -> (
 }
 
 fn digest_of(algorithm: &[u8]) -> Digest {
-    let name = super::describe::algorithm(algorithm);
+    let name = crate::x509::describe::algorithm(algorithm);
     if name.contains("384") {
         Digest::Sha384
     } else if name.contains("512") {

@@ -15,12 +15,13 @@ mod recipe;
 mod rules;
 mod values;
 
+pub use crate::x509::words::{Attribute, AttributeKind, AuthorityKeyForm, Purpose, StringKind, Usage};
 pub use check::{FIELDS, Finding};
 pub use recipe::{
     CacheBy, ChainSent, Intermediate, Leaf, LeafDigest, LeafKey, Ocsp, Reuse, Root, SubjectRule, Twin, WhenExpired, Window,
 };
-pub use rules::{AuthorityKeyForm, ExtensionRule, Names, Purpose, SerialRule, Usage, Validity};
-pub use values::{Attribute, AttributeKind, HexBytes, Moment, OidText, Span, StringKind};
+pub use rules::{ExtensionRule, Names, SerialRule, Validity};
+pub use values::{HexBytes, Moment, OidText, Span};
 
 /// A profile.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

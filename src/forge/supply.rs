@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use super::key::{Key, KeyError, KeyKind};
+use crate::x509::key::{Key, KeyError, KeyKind};
 
 /// A shelf of fresh keys of one kind.
 #[derive(Debug)]

@@ -65,16 +65,24 @@ impl Lab {
         // What a client is given besides roots (configuration with its proxy's port, profiles, caches) is its leg's alone.
         let own = self.shared().folder.path().join(format!("leg-{}", id.0));
         let store = self.trust_store(order.trust).await?.in_leg(own.clone());
-        let argv = self.fill_in(&order, &store)?;
+        let exports = self.exports_for(&order.argv).await?;
+        let argv = self.fill_in(&order, &store, exports.clone())?;
         if order.kind != LegKind::Control {
             self.authority_is_ready(order.phase).await;
         }
-        let ended = self.run_in(id, order, argv, store).await;
+        let ended = self.run_in(id, order, argv, store, exports).await;
         let _ = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(own)).await; // else it goes with the run's folder
         ended
     }
 
-    async fn run_in(&self, id: LegId, order: Order, argv: Vec<String>, mut store: TrustStore) -> Result<Ended, Error> {
+    async fn run_in(
+        &self,
+        id: LegId,
+        order: Order,
+        argv: Vec<String>,
+        mut store: TrustStore,
+        exports: Option<PathBuf>,
+    ) -> Result<Ended, Error> {
         let own_env: Vec<(OsString, OsString)> = std::env::vars_os().collect();
         let preset = preset_for(&argv);
         if preset.home == Home::Fresh {
@@ -86,13 +94,15 @@ impl Lab {
                 Ground::Loopback(_) => {
                     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|e| Error::machine("open a proxy port", e))?;
                     let address = listener.local_addr().map_err(|e| Error::machine("open a proxy port", e))?;
-                    let surroundings = Surroundings::prepare(&Kind::Proxy { address }, order.trust, &store, preset, &own_env);
+                    let mut surroundings = Surroundings::prepare(&Kind::Proxy { address }, order.trust, &store, preset, &own_env);
+                    surroundings.tell_exports(exports.as_deref());
                     self.run_behind_proxy(id, order, argv, program, surroundings, listener).await
                 }
                 #[cfg(target_os = "linux")]
                 Ground::Sealed(sealed) => {
                     let kind = Kind::Sealed(sealed.host_files().clone());
-                    let surroundings = Surroundings::prepare(&kind, order.trust, &store, preset, &own_env);
+                    let mut surroundings = Surroundings::prepare(&kind, order.trust, &store, preset, &own_env);
+                    surroundings.tell_exports(exports.as_deref());
                     self.run_sealed(id, order, argv, program, surroundings, sealed).await
                 }
             },
@@ -225,7 +235,7 @@ impl Lab {
     }
 
     /// Placeholders filled in; `mitmlab` is this very program.
-    fn fill_in(&self, order: &Order, store: &TrustStore) -> Result<Vec<String>, Error> {
+    fn fill_in(&self, order: &Order, store: &TrustStore, exports: Option<PathBuf>) -> Result<Vec<String>, Error> {
         let host = order.url.as_deref().and_then(host_of);
         let vars = Vars {
             url: order.url.clone(),
@@ -233,6 +243,7 @@ impl Lab {
             host,
             ca: Some(store.bundle.clone()),
             lab: Some(self.lab_folder()?),
+            exports,
         };
         let mut argv = fill(&order.argv, &vars).map_err(|error| Error::Usage(error.to_string()))?;
         if argv.first().is_some_and(|program| program == "mitmlab")

@@ -8,8 +8,9 @@ use tokio::task::JoinSet;
 use super::check::controls;
 use super::{Lab, containment};
 use crate::error::Error;
+use crate::forge::Profile;
 use crate::record::Event;
-use crate::scenario::{Check, CheckClient, Clock};
+use crate::scenario::{Check, CheckClient, Clock, Plan};
 use crate::verdict::run::{Hits, findings};
 use crate::verdict::{CheckResult, Difference, Outcome, RunReport};
 
@@ -124,6 +125,7 @@ impl Lab {
             }
         }
         found.remarks.extend(self.remarks());
+        found.remarks.extend(unproven(&needs_of(self.plan())));
         self.tell_end();
         RunReport {
             scenario: self.plan().name.clone(),
@@ -172,6 +174,23 @@ impl Lab {
         }
         remarks
     }
+}
+
+/// What the profiles in use say without a source.
+fn unproven(profiles: &[String]) -> Vec<String> {
+    let loaded = profiles.iter().filter_map(|name| Profile::load(name).ok());
+    let said = loaded.filter(|profile| !profile.not_evidence_based.is_empty());
+    said.map(|profile| {
+        let fields: Vec<String> = profile.not_evidence_based.iter().map(|(field, why)| format!("{field} ({why})")).collect();
+        format!("not evidence-based in profile `{}`: {}", profile.name, fields.join("; "))
+    })
+    .collect()
+}
+
+/// The profiles by which the plan forges; none if it does not intercept.
+fn needs_of(plan: &Plan) -> Vec<String> {
+    let needs = plan.needs();
+    if needs.intercepts { needs.profiles.into_iter().collect() } else { Vec::new() }
 }
 
 /// The user's client is run against the check's URL; what depends on the replaced program (its exit code, its words) is not compared.

@@ -12,6 +12,9 @@ use crate::error::Error;
 use crate::middlebox::Authorities as _;
 use crate::scenario::{Action, Trust};
 
+/// Certificates, DER.
+pub(super) type Roots = Vec<CertificateDer<'static>>;
+
 /// What has been written.
 #[derive(Debug, Default)]
 pub(super) struct Stores(Mutex<HashMap<Trust, Arc<TrustStore>>>);
@@ -23,16 +26,10 @@ impl Lab {
         if let Some(store) = stores.get(&trust) {
             return Ok(Arc::clone(store));
         }
-        let authority = match self.authority_profile() {
-            Some(profile) if trust.has_authority() => Some(
-                self.0.authorities.authority(&profile).await.map_err(|e| Error::Usage(format!("authority `{profile}`: {e}")))?,
-            ),
-            _ => None,
-        };
+        let (installed, listed) = if trust.has_authority() { self.authority_roots().await? } else { Default::default() };
         let folder = self.0.folder.path().join(trust.as_str().replace('+', "-"));
-        let root = authority.as_ref().map(|a| a.root());
-        let mut store =
-            TrustStore::for_trust(&folder, trust, &self.0.roots, root).map_err(|e| Error::machine("write a trust store", e))?;
+        let mut store = TrustStore::for_authorities(&folder, trust, &self.0.roots, &installed, &listed)
+            .map_err(|e| Error::machine("write a trust store", e))?;
         let _ = store.write_nss().await; // only browsers and only where `certutil` is; they then trust nothing of the lab's
         let store = Arc::new(store);
         stores.insert(trust, Arc::clone(&store));
@@ -56,13 +53,37 @@ impl Lab {
     /// # Errors
     /// The authority cannot be made.
     pub async fn authority_root(&self) -> Result<Option<CertificateDer<'static>>, Error> {
-        let Some(profile) = self.authority_profile() else { return Ok(None) };
+        let Some(profile) = self.plan().needs().profiles.into_iter().next() else { return Ok(None) };
         let forger =
             self.0.authorities.authority(&profile).await.map_err(|e| Error::Usage(format!("authority `{profile}`: {e}")))?;
         Ok(Some(forger.root().clone()))
     }
 
-    fn authority_profile(&self) -> Option<String> {
-        self.plan().needs().profiles.into_iter().next()
+    /// The roots that subscribers were told to install, of every profile that the plan names: the first one and those of its
+    /// family that are known. And those that the vendors' list names: the first one of each, not its namesakes.
+    pub(super) async fn authority_roots(&self) -> Result<(Roots, Roots), Error> {
+        let making: Vec<_> = self
+            .plan()
+            .needs()
+            .profiles
+            .into_iter()
+            .map(|profile| {
+                let authorities = Arc::clone(&self.0.authorities);
+                tokio::spawn(async move {
+                    let forger = authorities.authority(&profile).await.map_err(|e| format!("authority `{profile}`: {e}"))?;
+                    let first = forger.root().clone();
+                    let family = tokio::task::spawn_blocking(move || forger.roots()).await.map_err(|e| e.to_string())?;
+                    Ok((first, family.map_err(|e| format!("authority `{profile}`: {e}"))?))
+                })
+            })
+            .collect();
+        let (mut installed, mut listed) = (Vec::new(), Vec::new());
+        for made in making {
+            let made: Result<(_, Roots), String> = made.await.map_err(|e| Error::Bug(e.to_string()))?;
+            let (first, family) = made.map_err(Error::Usage)?;
+            listed.push(first);
+            installed.extend(family);
+        }
+        Ok((installed, listed))
     }
 }

@@ -88,6 +88,9 @@ async fn route(
         Serve::Http { pages, .. } | Serve::Https { pages, .. } => pages.as_deref(),
         Serve::Exec { .. } | Serve::Loopback { .. } => None,
     };
+    if crate::pki::is_service_host(&host) {
+        return authorities(visit, &host, &asked.path, request).await;
+    }
     let context = page::Context { site: selected.site, host: &host };
     match asked.path.as_str() {
         "/.well-known/mitmlab" => json(&page::facts(visit, seen, &context)),
@@ -102,6 +105,21 @@ async fn route(
             None if path == "/" => html(StatusCode::OK, page::built_in(&context)),
             None => text(StatusCode::NOT_FOUND, format!("{host} has no page {path}")),
         },
+    }
+}
+
+/// The genuine authorities' own site: OCSP, revocation lists, certificates.
+async fn authorities(visit: &Visit, host: &str, path: &str, request: Request<Incoming>) -> Response<Page> {
+    let posted = match *request.method() {
+        Method::POST => match page::read(request).await {
+            Some(body) => Some(body),
+            None => return text(StatusCode::PAYLOAD_TOO_LARGE, "no request is that large".to_owned()),
+        },
+        _ => None,
+    };
+    match visit.origins.pki.answer(host, path, posted.as_deref()) {
+        Some(answer) => with_type(StatusCode::OK, answer.content_type, Page::whole(answer.body)),
+        None => text(StatusCode::NOT_FOUND, format!("{host} has nothing at {path}")),
     }
 }
 

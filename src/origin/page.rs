@@ -89,7 +89,7 @@ pub(super) async fn login(context: &Context<'_>, request: Request<Incoming>, sec
     html(StatusCode::OK, filled(context, LOGGED_IN))
 }
 
-async fn read(request: Request<Incoming>) -> Option<Bytes> {
+pub(super) async fn read(request: Request<Incoming>) -> Option<Bytes> {
     Limited::new(request.into_body(), MOST_BODY).collect().await.ok().map(|body| body.to_bytes())
 }
 

@@ -1,7 +1,7 @@
-//! Extensions that every genuine leaf carries and that `rcgen` has no name for. One function each; SCTs belong here too.
+//! Extensions that every genuine leaf carries and that `rcgen` has no name for. One function each.
 //!
-//! The addresses in them are under `.invalid`, so that nobody fetches anything: they are there because genuine leaves
-//! have them, and a forged one that drops them can be told by their absence.
+//! The addresses in them are served in the lab ([`service`](super::service)) and nowhere else: `.test` is never a real
+//! domain (RFC 6761 section 6.2). A forged leaf that drops them can be told by their absence.
 
 use rcgen::{CrlDistributionPoint, CustomExtension};
 
@@ -34,8 +34,8 @@ pub(super) fn policies(validation: Validation) -> CustomExtension {
 /// authorityInfoAccess (RFC 5280 section 4.2.2.1): where the issuer's OCSP responder and certificate are said to be.
 pub(super) fn information_access(issuer: &str) -> CustomExtension {
     let places: [(&[u64], String); 2] = [
-        (&[1, 3, 6, 1, 5, 5, 7, 48, 1], format!("http://ocsp.{HOST}/")),
-        (&[1, 3, 6, 1, 5, 5, 7, 48, 2], format!("http://ca.{HOST}/{issuer}.crt")),
+        (&[1, 3, 6, 1, 5, 5, 7, 48, 1], format!("http://{RESPONDER}/")),
+        (&[1, 3, 6, 1, 5, 5, 7, 48, 2], format!("http://{CERTIFICATES}/{issuer}.crt")),
     ];
     let content = yasna::construct_der(|writer| {
         writer.write_sequence(|descriptions| {
@@ -54,8 +54,20 @@ pub(super) fn information_access(issuer: &str) -> CustomExtension {
 
 /// cRLDistributionPoints (RFC 5280 section 4.2.1.13).
 pub(super) fn revocation_list(issuer: &str) -> CrlDistributionPoint {
-    CrlDistributionPoint { uris: vec![format!("http://crl.{HOST}/{issuer}.crl")] }
+    CrlDistributionPoint { uris: vec![format!("http://{LISTS}/{issuer}.crl")] }
 }
 
-/// Resolves nowhere (RFC 6761 section 6.4).
-const HOST: &str = "mitmlab.invalid";
+/// TLS feature status_request (RFC 7633): the server promises a stapled OCSP response with every handshake.
+pub(super) fn must_staple() -> CustomExtension {
+    let content = yasna::construct_der(|writer| writer.write_sequence(|features| features.next().write_u8(STATUS_REQUEST)));
+    CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 24], content)
+}
+
+/// The number of the TLS extension status_request (RFC 6066 section 8).
+const STATUS_REQUEST: u8 = 5;
+/// Where the authorities' OCSP responder is.
+pub(super) const RESPONDER: &str = "ocsp.mitmlab.test";
+/// Where their revocation lists are.
+pub(super) const LISTS: &str = "crl.mitmlab.test";
+/// Where their own certificates are.
+pub(super) const CERTIFICATES: &str = "ca.mitmlab.test";

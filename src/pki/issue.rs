@@ -1,71 +1,37 @@
 //! Issuing: a site of the world in, a chain with its key out, once per site. One arm per fault.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use base64::Engine as _;
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, SanType};
 use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use thiserror::Error;
 use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
 
-use super::authority::{self, Authority, Called, Validity};
+use super::authority::{self, Authority, Called, Fresh, Validity};
+use super::error::{PkiError, building};
 use super::extension::{self, Validation};
 use super::issued::{Issued, certificate_pem};
 use super::key::Key;
-use super::name::{Name, NameError};
+use super::logs::Logs;
+use super::name::{self, Name};
 use super::subject;
 use crate::scenario::{Cert, Clock, Site};
-
-/// Why a certificate could not be issued.
-#[derive(Debug, Error)]
-pub enum PkiError {
-    /// A name of the site cannot stand in a certificate.
-    #[error("no certificate for site `{site}`: {source}")]
-    Name {
-        /// The site.
-        site: String,
-        /// What is wrong.
-        source: NameError,
-    },
-    /// The certificate could not be built or signed.
-    #[error("no certificate for `{what}`: {source}")]
-    Build {
-        /// Which certificate.
-        what: String,
-        /// What the builder said.
-        source: rcgen::Error,
-    },
-    /// The key does not serve for TLS.
-    #[error("the key for `{what}` is of no use to TLS: {source}")]
-    Key {
-        /// Which certificate.
-        what: String,
-        /// What rustls said.
-        source: rustls::Error,
-    },
-    /// A PEM file of the scenario cannot be read.
-    #[error("cannot read {what} from `{file}`: {reason}; give a PEM file")]
-    File {
-        /// Chain or key.
-        what: &'static str,
-        /// The file.
-        file: PathBuf,
-        /// What went wrong.
-        reason: String,
-    },
-}
+use crate::x509::extension::IssuerFacts;
+use crate::x509::ocsp;
 
 /// The public PKI of a run.
 #[derive(Debug)]
 pub struct PublicPki {
     clock: Clock,
     provider: Arc<CryptoProvider>,
+    logs: Logs,
     root: Authority,
     ecdsa: Authority,
     rsa: OnceLock<Authority>,
@@ -83,6 +49,7 @@ impl PublicPki {
         Ok(Arc::new(Self {
             clock: clock.clone(),
             provider: Arc::new(rustls::crypto::aws_lc_rs::default_provider()),
+            logs: Logs::new().map_err(building("the logs"))?,
             root,
             ecdsa,
             rsa: OnceLock::new(),
@@ -135,42 +102,90 @@ impl PublicPki {
         &self.provider
     }
 
+    /// The list of the lab's transparency logs, in version 3 of the browsers' JSON form.
+    pub fn log_list(&self) -> String {
+        format!("{:#}\n", self.logs.list(self.now()))
+    }
+
+    /// SHA-256 of the SubjectPublicKeyInfo of the site's leaf, then of its issuer: what an app may pin, in base64. The site
+    /// of several certificates has the pins of all of them.
+    pub fn pins(&self, site: &Site) -> Result<Vec<String>, PkiError> {
+        let mut pins = Vec::new();
+        for site in several(site) {
+            for certificate in &self.issue(&site)?.chain {
+                let Ok(read) = crate::x509::tbs::Parsed::read(certificate) else { continue };
+                let pin = base64::engine::general_purpose::STANDARD.encode(crate::x509::key::sha256(&read.tbs.spki));
+                if !pins.contains(&pin) {
+                    pins.push(pin);
+                }
+            }
+        }
+        Ok(pins)
+    }
+
+    /// The authorities that have been made so far.
+    pub(super) fn authorities(&self) -> impl Iterator<Item = &Authority> {
+        [&self.root, &self.ecdsa].into_iter().chain(self.rsa.get()).chain(self.unknown.get())
+    }
+
+    /// The scenario's "now" in the time by which clients judge.
+    pub(super) fn now(&self) -> OffsetDateTime {
+        now(&self.clock)
+    }
+
     fn make(&self, site: &Site) -> Result<Issued, PkiError> {
         let what = site.names.first().cloned().unwrap_or_else(|| "a site without names".to_owned());
         let names = names_of(site, &what)?;
+        let domain = Leaf { names: &names, days: GOOD, staple: true, ..Leaf::default() };
         match &site.cert {
-            Cert::Good => self.leaf(&what, &names, self.valid(GOOD), &self.ecdsa),
-            Cert::Expired => self.leaf(&what, &names, self.valid(EXPIRED), &self.ecdsa),
-            Cert::NotYetValid => self.leaf(&what, &names, self.valid(NOT_YET), &self.ecdsa),
-            Cert::WrongHost => self.leaf(&what, &[Name::Dns(WRONG_HOST.to_owned())], self.valid(GOOD), &self.ecdsa),
-            Cert::UntrustedRoot => self.leaf(&what, &names, self.valid(GOOD), self.unknown(&what)?),
-            Cert::GoodRsa => self.rsa_leaf(&what, &names),
-            Cert::ExtendedValidation => self.extended(&what, &names),
+            Cert::Good | Cert::Cdn => self.leaf(&what, domain),
+            Cert::Rotated => self.leaf(&what, Leaf { days: RENEWED, ..domain }),
+            Cert::GoodRsa => self.leaf(&what, Leaf { kind: Kind::Rsa, ..domain }),
+            Cert::ExtendedValidation => self.leaf(&what, Leaf { validation: Validation::Extended, ..domain }),
+            Cert::MustStaple => self.leaf(&what, Leaf { must_staple: true, ..domain }),
+            Cert::Wildcard => self.leaf(&what, Leaf { names: &name::wildcards(&names), ..domain }),
+            Cert::ManyNames => self.leaf(&what, Leaf { names: &name::among_many(&names), ..domain }),
+            Cert::Expired => self.leaf(&what, Leaf { days: EXPIRED, staple: false, ..domain }),
+            Cert::NotYetValid => self.leaf(&what, Leaf { days: NOT_YET, staple: false, ..domain }),
+            Cert::WrongHost => self.leaf(&what, Leaf { names: &[Name::Dns(WRONG_HOST.to_owned())], ..domain }),
+            Cert::UntrustedRoot => self.leaf(&what, Leaf { kind: Kind::Unknown, ..domain }),
+            Cert::Revoked => self.leaf(&what, Leaf { revoked: true, staple: false, ..domain }),
             Cert::SelfSigned => self.self_signed(&what, &names),
             Cert::MissingIntermediate => {
-                let whole = self.leaf(&what, &names, self.valid(GOOD), &self.ecdsa)?;
+                let whole = self.leaf(&what, domain)?;
                 Ok(Issued::new(vec![whole.leaf().clone()], Arc::clone(&whole.key.key), whole.key_pem()))
             }
             Cert::Files { chain, key } => from_files(&what, chain, key),
         }
     }
 
-    fn leaf(&self, what: &str, names: &[Name], validity: Validity, by: &Authority) -> Result<Issued, PkiError> {
-        let key = Key::p256().map_err(building(what))?;
-        let params = leaf_params(subject::domain_validated(names), names, validity, &key, Validation::Domain);
-        finish(what, params.map_err(building(what))?, &key, by)
-    }
-
-    fn rsa_leaf(&self, what: &str, names: &[Name]) -> Result<Issued, PkiError> {
-        let key = Key::rsa2048().map_err(building(what))?;
-        let params = leaf_params(subject::domain_validated(names), names, self.valid(GOOD), &key, Validation::Domain);
-        finish(what, params.map_err(building(what))?, &key, self.rsa(what)?)
-    }
-
-    fn extended(&self, what: &str, names: &[Name]) -> Result<Issued, PkiError> {
-        let key = Key::p256().map_err(building(what))?;
-        let params = leaf_params(subject::extended_validation(names), names, self.valid(GOOD), &key, Validation::Extended);
-        finish(what, params.map_err(building(what))?, &key, &self.ecdsa)
+    /// Issues a leaf, has it logged, and asks for the response that its server staples.
+    fn leaf(&self, what: &str, leaf: Leaf<'_>) -> Result<Issued, PkiError> {
+        let (key, by) = match leaf.kind {
+            Kind::Ecdsa => (Key::p256(), &self.ecdsa),
+            Kind::Rsa => (Key::rsa2048(), self.rsa(what)?),
+            Kind::Unknown => (Key::p256(), self.unknown(what)?),
+        };
+        let key = key.map_err(building(what))?;
+        let mut params =
+            leaf_params(leaf.subject(), leaf.names, self.valid(leaf.days), &key, leaf.validation).map_err(building(what))?;
+        if leaf.must_staple {
+            params.custom_extensions.push(extension::must_staple());
+        }
+        // No public log takes what no known root has signed.
+        let logs = if leaf.kind == Kind::Unknown { &[] } else { self.logs.all() };
+        let Fresh { der, serial } = by.issue(params, &key, logs).map_err(building(what))?;
+        if leaf.revoked {
+            by.revoke(&serial, self.now() - Duration::DAY);
+        }
+        let issued = Issued::new(vec![der, by.der().clone()], key.signer(), key.pem());
+        if !leaf.staple {
+            return Ok(issued);
+        }
+        let facts =
+            IssuerFacts { subject: by.subject().to_vec(), issuer: Vec::new(), serial: Vec::new(), key_id: by.key().x509().id() };
+        let response = ocsp::good(&facts, by.key().x509(), &serial, self.now()).map_err(building(what))?;
+        Ok(issued.stapled(response))
     }
 
     fn self_signed(&self, what: &str, names: &[Name]) -> Result<Issued, PkiError> {
@@ -178,7 +193,7 @@ impl PublicPki {
         let params = leaf_params(subject::domain_validated(names), names, self.valid(GOOD), &key, Validation::Domain)
             .map_err(building(what))?;
         let der = params.self_signed(&key).map_err(building(what))?.der().clone();
-        Ok(Issued::new(vec![der], signer(what, &key)?, key.pem()))
+        Ok(Issued::new(vec![der], key.signer(), key.pem()))
     }
 
     fn rsa(&self, what: &str) -> Result<&Authority, PkiError> {
@@ -207,6 +222,62 @@ impl PublicPki {
 
     fn cache(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Issued>>> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A leaf to be issued.
+#[derive(Clone, Copy)]
+struct Leaf<'a> {
+    names: &'a [Name],
+    /// Days before and after now.
+    days: (i64, i64),
+    kind: Kind,
+    validation: Validation,
+    must_staple: bool,
+    revoked: bool,
+    /// Its server staples an OCSP response.
+    staple: bool,
+}
+
+impl Default for Leaf<'_> {
+    fn default() -> Self {
+        Self {
+            names: &[],
+            days: GOOD,
+            kind: Kind::Ecdsa,
+            validation: Validation::Domain,
+            must_staple: false,
+            revoked: false,
+            staple: false,
+        }
+    }
+}
+
+impl Leaf<'_> {
+    fn subject(&self) -> rcgen::DistinguishedName {
+        match self.validation {
+            Validation::Domain => subject::domain_validated(self.names),
+            Validation::Extended => subject::extended_validation(self.names),
+        }
+    }
+}
+
+/// By which authority, and with which key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Ecdsa,
+    Rsa,
+    /// By a root that nobody trusts.
+    Unknown,
+}
+
+/// The certificates that a site shows in turn, as sites with one each.
+fn several(site: &Site) -> Vec<Site> {
+    let with = |cert: Cert| Site { cert, ..site.clone() };
+    match &site.cert {
+        Cert::Rotated => vec![with(Cert::Good), with(Cert::Rotated)],
+        Cert::Cdn => vec![with(Cert::Good), with(Cert::GoodRsa)],
+        _ => vec![site.clone()],
     }
 }
 
@@ -246,11 +317,6 @@ fn alternative(name: &Name) -> Result<SanType, rcgen::Error> {
     })
 }
 
-fn finish(what: &str, params: CertificateParams, key: &Key, by: &Authority) -> Result<Issued, PkiError> {
-    let leaf = by.issue(params, key).map_err(building(what))?;
-    Ok(Issued::new(vec![leaf, by.der().clone()], signer(what, key)?, key.pem()))
-}
-
 fn from_files(what: &str, chain: &Path, key: &Path) -> Result<Issued, PkiError> {
     let failed = |what, file: &Path, reason: String| PkiError::File { what, file: file.to_owned(), reason };
     let read = CertificateDer::pem_file_iter(chain).and_then(Iterator::collect::<Result<Vec<_>, _>>);
@@ -265,17 +331,10 @@ fn from_files(what: &str, chain: &Path, key: &Path) -> Result<Issued, PkiError> 
     Ok(Issued::new(certificates, signer, text))
 }
 
-fn signer(what: &str, key: &Key) -> Result<Arc<dyn rustls::sign::SigningKey>, PkiError> {
-    key.signer().map_err(|source| PkiError::Key { what: what.to_owned(), source })
-}
-
-fn building(what: &str) -> impl Fn(rcgen::Error) -> PkiError + '_ {
-    move |source| PkiError::Build { what: what.to_owned(), source }
-}
-
 /// Two sites with the same names and the same fault show the same certificate.
 fn cache_key(site: &Site) -> String {
-    format!("{:?} {:?} {:?}", site.names, site.addresses, site.cert)
+    let cert = if site.cert == Cert::Cdn { &Cert::Good } else { &site.cert }; // one of its two is the common one
+    format!("{:?} {:?} {cert:?}", site.names, site.addresses)
 }
 
 /// The scenario's "now" in the time by which clients judge.
@@ -292,5 +351,7 @@ const UNKNOWN: Called = ("unknown", "mitmlab Unknown CA");
 const WRONG_HOST: &str = "another-host.invalid";
 /// Days before and after now: 90 in all, as the most used public authority issues.
 const GOOD: (i64, i64) = (-30, 60);
+/// The certificate that took the place of one of [`GOOD`].
+const RENEWED: (i64, i64) = (-2, 88);
 const EXPIRED: (i64, i64) = (-91, -1);
 const NOT_YET: (i64, i64) = (1, 91);

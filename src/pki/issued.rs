@@ -31,6 +31,14 @@ impl Issued {
         Self { chain, key, key_pem, described: OnceLock::new() }
     }
 
+    /// With an OCSP response that is stapled for whoever asks (RFC 6066 section 8).
+    pub(super) fn stapled(mut self, response: Vec<u8>) -> Self {
+        let mut key = CertifiedKey::clone(&self.key);
+        key.ocsp = Some(response);
+        self.key = Arc::new(key);
+        self
+    }
+
     /// The leaf.
     pub fn leaf(&self) -> &CertificateDer<'static> {
         &self.chain[0]

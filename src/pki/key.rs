@@ -7,24 +7,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::encoding::AsDer;
-use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{self, EcdsaKeyPair, KeyPair as _, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rustls::crypto::aws_lc_rs::sign::any_supported_type;
-use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use zeroize::Zeroizing;
+
+use crate::x509::key as x509;
 
 /// A private key.
 pub(super) struct Key {
-    kind: Kind,
+    signs: x509::Key,
     public: Vec<u8>,
     pkcs8: Zeroizing<Vec<u8>>,
-}
-
-enum Kind {
-    P256(EcdsaKeyPair),
-    Rsa(RsaKeyPair),
 }
 
 impl Key {
@@ -32,24 +26,39 @@ impl Key {
     pub(super) fn p256() -> Result<Self, rcgen::Error> {
         let pair = EcdsaKeyPair::generate(&signature::ECDSA_P256_SHA256_ASN1_SIGNING).map_err(unavailable)?;
         let pkcs8 = Zeroizing::new(pair.to_pkcs8v1().map_err(unavailable)?.as_ref().to_vec());
-        Ok(Self { public: pair.public_key().as_ref().to_vec(), kind: Kind::P256(pair), pkcs8 })
+        Self::of(x509::KeyKind::P256, pair.public_key().as_ref(), pkcs8)
     }
 
     /// A new RSA-2048 key: some 100 milliseconds.
     pub(super) fn rsa2048() -> Result<Self, rcgen::Error> {
         let pair = RsaKeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).map_err(unavailable)?;
         let pkcs8 = Zeroizing::new(pair.as_der().map_err(unavailable)?.as_ref().to_vec());
-        Ok(Self { public: pair.public_key().as_ref().to_vec(), kind: Kind::Rsa(pair), pkcs8 })
+        Self::of(x509::KeyKind::Rsa { bits: 2048, exponent: 65537 }, pair.public_key().as_ref(), pkcs8)
+    }
+
+    fn of(kind: x509::KeyKind, public: &[u8], pkcs8: Zeroizing<Vec<u8>>) -> Result<Self, rcgen::Error> {
+        let signs = x509::Key::from_pkcs8(kind, &pkcs8).map_err(|e| rcgen::Error::RingKeyRejected(e.to_string()))?;
+        Ok(Self { signs, public: public.to_vec(), pkcs8 })
+    }
+
+    /// As the writer of certificates signs with it.
+    pub(super) fn x509(&self) -> &x509::Key {
+        &self.signs
+    }
+
+    /// The bits of its public half.
+    pub(super) fn public(&self) -> &[u8] {
+        &self.public
     }
 
     /// True for RSA.
     pub(super) fn is_rsa(&self) -> bool {
-        matches!(self.kind, Kind::Rsa(_))
+        matches!(self.signs.kind(), x509::KeyKind::Rsa { .. })
     }
 
     /// The key as rustls signs with it.
-    pub(super) fn signer(&self) -> Result<Arc<dyn rustls::sign::SigningKey>, rustls::Error> {
-        any_supported_type(&PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.pkcs8.as_slice())))
+    pub(super) fn signer(&self) -> Arc<dyn rustls::sign::SigningKey> {
+        self.signs.signing_key()
     }
 
     /// PKCS #8 in PEM (RFC 7468 section 10).
@@ -80,24 +89,13 @@ impl rcgen::PublicKeyData for Key {
     }
 
     fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
-        match self.kind {
-            Kind::P256(_) => &rcgen::PKCS_ECDSA_P256_SHA256,
-            Kind::Rsa(_) => &rcgen::PKCS_RSA_SHA256,
-        }
+        if self.is_rsa() { &rcgen::PKCS_RSA_SHA256 } else { &rcgen::PKCS_ECDSA_P256_SHA256 }
     }
 }
 
 impl rcgen::SigningKey for Key {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
-        let random = SystemRandom::new();
-        match &self.kind {
-            Kind::P256(pair) => Ok(pair.sign(&random, message).map_err(unavailable)?.as_ref().to_vec()),
-            Kind::Rsa(pair) => {
-                let mut made = vec![0; pair.public_modulus_len()];
-                pair.sign(&signature::RSA_PKCS1_SHA256, &random, message, &mut made).map_err(unavailable)?;
-                Ok(made)
-            }
-        }
+        self.signs.sign(x509::Digest::Sha256, message).map_err(|_| rcgen::Error::RingUnspecified)
     }
 }
 
@@ -121,6 +119,6 @@ mod tests {
         let shown = format!("{key:?}");
         assert_eq!(shown, "Key(P-256, masked)");
         assert!(key.pem().starts_with("-----BEGIN PRIVATE KEY-----\n"));
-        assert!(key.signer().is_ok());
+        assert!(!key.public().is_empty());
     }
 }

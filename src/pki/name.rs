@@ -57,6 +57,33 @@ impl std::fmt::Display for Name {
     }
 }
 
+/// The names as a wildcard certificate covers them: for `www.example.test` its `*.example.test` and `example.test`.
+pub(super) fn wildcards(names: &[Name]) -> Vec<Name> {
+    let mut covering = Vec::new();
+    for name in names {
+        let pair = match name {
+            Name::Dns(name) if !name.starts_with("*.") => {
+                let parent = name.split_once('.').map(|(_, parent)| parent).filter(|parent| parent.contains('.')).unwrap_or(name);
+                vec![Name::Dns(format!("*.{parent}")), Name::Dns(parent.to_owned())]
+            }
+            other => vec![other.clone()],
+        };
+        covering.extend(pair);
+    }
+    let mut seen = std::collections::HashSet::new();
+    covering.retain(|name| seen.insert(name.to_string()));
+    covering
+}
+
+/// The names among a hundred of strangers, as a host of many sites had them on one certificate.
+pub(super) fn among_many(names: &[Name]) -> Vec<Name> {
+    let strangers = (1..=MANY.saturating_sub(names.len())).map(|n| Name::Dns(format!("customer-{n:03}.shared-hosting.test")));
+    names.iter().cloned().chain(strangers).collect()
+}
+
+/// Names on a certificate, the limit of the most used public authority.
+const MANY: usize = 100;
+
 fn check(name: &str, text: &str) -> Result<(), NameError> {
     if name.len() > 253 || name.split('.').any(|label| label.len() > 63) {
         return Err(NameError::TooLong(text.to_owned()));

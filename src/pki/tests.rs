@@ -3,6 +3,8 @@
 use crate::tls::describe;
 use std::collections::HashSet;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rustls::client::danger::ServerCertVerifier as _;
 use rustls::{CertificateError, Error};
 use rustls_pki_types::{ServerName, UnixTime};
@@ -12,6 +14,7 @@ use x509_parser::prelude::{FromDer as _, ParsedExtension, X509Certificate};
 
 use super::*;
 use crate::scenario::{Cert, Clock, Place, Site};
+use crate::tls::describe;
 
 fn site(names: &[&str], cert: Cert) -> Site {
     Site {
@@ -123,6 +126,151 @@ fn each_leaf_has_its_own_key_and_points_to_its_issuer() {
     ] {
         assert!(kinds.iter().any(|kind| kind == needed), "{needed} of {kinds:?}");
     }
+}
+
+/// RFC 6962 section 3.2, with nothing of the writer's: the extension is cut out of the certificate's octets by hand, the rest
+/// is what the logs signed.
+#[test]
+fn both_logs_signed_what_the_leaf_was_before_it_carried_their_timestamps() {
+    use aws_lc_rs::{digest, signature};
+    let pki = pki();
+    let list: serde_json::Value = serde_json::from_str(&pki.log_list()).expect("a list");
+    let read = |text: &serde_json::Value| STANDARD.decode(text.as_str().expect("text")).expect("base64");
+    let known: Vec<(Vec<u8>, Vec<u8>)> = list["operators"]
+        .as_array()
+        .expect("operators")
+        .iter()
+        .map(|o| (read(&o["logs"][0]["log_id"]), read(&o["logs"][0]["key"])))
+        .collect();
+    assert_eq!(known.len(), 2);
+    for cert in [Cert::Good, Cert::GoodRsa, Cert::ExtendedValidation, Cert::MustStaple, Cert::Expired, Cert::Revoked] {
+        let issued = pki.issue(&site(&["bank.lab.test"], cert)).expect("issued");
+        let parse = |at: usize| X509Certificate::from_der(&issued.chain[at]).expect("a certificate").1;
+        let (leaf, issuer) = (parse(0), parse(1));
+        let timestamps =
+            leaf.extensions().iter().find(|e| e.oid.to_id_string() == "1.3.6.1.4.1.11129.2.4.2").expect("timestamps");
+        let precertificate = without_last_extension(leaf.tbs_certificate.as_ref());
+        let mut rest = &timestamps.value[4..]; // OCTET STRING (long form of length), then the list's own length
+        if timestamps.value[1] == 0x82 {
+            rest = &timestamps.value[6..];
+        } else if timestamps.value[1] == 0x81 {
+            rest = &timestamps.value[5..];
+        }
+        let mut seen = HashSet::new();
+        while !rest.is_empty() {
+            let length = usize::from(u16::from_be_bytes([rest[0], rest[1]]));
+            let (sct, after) = rest[2..].split_at(length);
+            rest = after;
+            let (_, key) = known.iter().find(|(id, _)| *id == sct[1..33]).expect("a log of the list");
+            let key_hash = digest::digest(&digest::SHA256, issuer.public_key().raw);
+            let length = (precertificate.len() as u32).to_be_bytes();
+            let signed = [&[0, 0], &sct[33..41], &[0, 1], key_hash.as_ref(), &length[1..], &precertificate, &[0, 0]].concat();
+            assert_eq!(sct[41..45], [0, 0, 4, 3], "no extensions, SHA-256 and ECDSA");
+            let point = &key[key.len() - 65..];
+            let key = signature::UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_ASN1, point);
+            key.verify(&signed, &sct[47..]).expect("the log's signature");
+            assert!(seen.insert(sct[1..33].to_vec()));
+        }
+        assert_eq!(seen.len(), 2, "one of each operator");
+    }
+}
+
+/// A to-be-signed part whose last extension is taken out, and every length around it mended.
+fn without_last_extension(tbs: &[u8]) -> Vec<u8> {
+    fn length(bytes: &[u8]) -> (usize, usize) {
+        match bytes[1] {
+            short if short < 0x80 => (usize::from(short), 2),
+            0x81 => (usize::from(bytes[2]), 3),
+            _ => (usize::from(u16::from_be_bytes([bytes[2], bytes[3]])), 4),
+        }
+    }
+    fn wrap(tag: u8, content: &[u8]) -> Vec<u8> {
+        let n = content.len();
+        let head = match n {
+            0..=0x7f => vec![tag, n as u8],
+            0x80..=0xff => vec![tag, 0x81, n as u8],
+            _ => vec![tag, 0x82, (n >> 8) as u8, n as u8],
+        };
+        [head, content.to_vec()].concat()
+    }
+    let (whole, head) = length(tbs);
+    let body = &tbs[head..head + whole];
+    let mut at = 0;
+    while body[at] != 0xa3 {
+        let (content, head) = length(&body[at..]);
+        at += head + content;
+    }
+    let (_, outer) = length(&body[at..]);
+    let (all, inner) = length(&body[at + outer..]);
+    let list = &body[at + outer + inner..at + outer + inner + all];
+    let (mut last, mut next) = (0, 0);
+    while next < list.len() {
+        last = next;
+        let (content, head) = length(&list[next..]);
+        next += head + content;
+    }
+    wrap(0x30, &[&body[..at], &wrap(0xa3, &wrap(0x30, &list[..last]))].concat())
+}
+
+#[test]
+fn a_revoked_leaf_is_on_the_list_of_its_issuer_and_a_good_one_is_not() {
+    let pki = pki();
+    let serial = |cert| {
+        let issued = pki.issue(&site(&["bank.lab.test"], cert)).expect("issued");
+        X509Certificate::from_der(issued.leaf()).expect("a certificate").1.raw_serial().to_vec()
+    };
+    let (good, revoked) = (serial(Cert::Good), serial(Cert::Revoked));
+    let list = pki.answer("crl.mitmlab.test", "/e1.crl", None).expect("a list");
+    let (_, list) = x509_parser::revocation_list::CertificateRevocationList::from_der(&list.body).expect("a list");
+    let listed: Vec<_> = list.iter_revoked_certificates().map(|r| r.raw_serial().to_vec()).collect();
+    assert_eq!(listed, [revoked]);
+    assert!(!listed.contains(&good));
+    assert!(pki.answer("crl.mitmlab.test", "/none.crl", None).is_none());
+    let refused = pki.answer("ocsp.mitmlab.test", "/nonsense", None).expect("an answer");
+    assert_eq!(refused.body, [0x30, 3, 0x0a, 1, 1], "malformedRequest");
+}
+
+#[test]
+fn what_is_stapled_and_who_promises_it() {
+    let pki = pki();
+    let of = |cert| pki.issue(&site(&["bank.lab.test"], cert)).expect("issued");
+    for (cert, stapled) in
+        [(Cert::Good, true), (Cert::GoodRsa, true), (Cert::MustStaple, true), (Cert::Revoked, false), (Cert::Expired, false)]
+    {
+        assert_eq!(of(cert.clone()).key.ocsp.is_some(), stapled, "{cert:?}");
+    }
+    let promises = |issued: &Issued| {
+        let (_, leaf) = X509Certificate::from_der(issued.leaf()).expect("a certificate");
+        leaf.extensions().iter().any(|e| e.oid.to_id_string() == "1.3.6.1.5.5.7.1.24")
+    };
+    assert!(promises(&of(Cert::MustStaple)) && !promises(&of(Cert::Good)));
+}
+
+#[test]
+fn wildcards_many_names_and_several_certificates() {
+    let pki = pki();
+    let of = |names: &[&str], cert| describe(pki.issue(&site(names, cert)).expect("issued").leaf());
+    assert_eq!(of(&["www.a.test", "a.test"], Cert::Wildcard).names, ["*.a.test", "a.test"]);
+    let many = of(&["www.a.test"], Cert::ManyNames).names;
+    assert_eq!((many.len(), many[0].as_str()), (100, "www.a.test"));
+    let pins = |cert| pki.pins(&site(&["www.a.test"], cert)).expect("pins").len();
+    assert_eq!((pins(Cert::Good), pins(Cert::Rotated), pins(Cert::Cdn)), (2, 3, 4));
+    assert_ne!(of(&["www.a.test"], Cert::Rotated).spki_sha256, of(&["www.a.test"], Cert::Good).spki_sha256);
+    assert_eq!(of(&["www.a.test"], Cert::Cdn), of(&["www.a.test"], Cert::Good), "one of its two is the common one");
+}
+
+#[test]
+fn the_authorities_site_takes_an_address_that_is_free() {
+    let mut world = crate::scenario::World::default();
+    let first = service_site(&world).expect("a site");
+    assert_eq!(first.addresses, ["203.0.113.254".parse::<std::net::IpAddr>().expect("an address")]);
+    world.sites.push(Site { addresses: first.addresses.clone(), ..site(&["other.test"], Cert::Good) });
+    assert_eq!(
+        service_site(&world).expect("a site").addresses,
+        ["203.0.113.253".parse::<std::net::IpAddr>().expect("an address")]
+    );
+    world.sites.push(first);
+    assert!(service_site(&world).is_none(), "there is one already");
 }
 
 #[test]

@@ -178,6 +178,18 @@ pub enum Cert {
     MissingIntermediate,
     /// Good, with an Extended Validation subject: many subject attributes, as the specimen of 2019.
     ExtendedValidation,
+    /// Good, and it promises a stapled OCSP response (RFC 7633), which its server sends.
+    MustStaple,
+    /// Good, for `*.example.test` and `example.test` in place of the site's own names.
+    Wildcard,
+    /// Good, with a hundred names, most of them strangers'.
+    ManyNames,
+    /// Good, and another one since the control leg: renewed, with a new key, by the same authority. A benign change.
+    Rotated,
+    /// Good, and one of two in turn, by two authorities with two kinds of key: two networks deliver the site. Benign.
+    Cdn,
+    /// Revoked since yesterday: the revocation list and the OCSP responder say so. Most clients do not ask.
+    Revoked,
     /// PEM files of the user's own.
     Files {
         /// Chain, leaf first.
@@ -185,6 +197,18 @@ pub enum Cert {
         /// Private key.
         key: PathBuf,
     },
+}
+
+impl Cert {
+    /// True if a browser has no reason to refuse it. What is wrong with files of the user's own is not known: false.
+    pub fn is_good(&self) -> bool {
+        match self {
+            Self::Good | Self::GoodRsa | Self::ExtendedValidation | Self::MustStaple => true,
+            Self::Wildcard | Self::ManyNames | Self::Rotated | Self::Cdn => true,
+            Self::Expired | Self::NotYetValid | Self::WrongHost | Self::SelfSigned | Self::UntrustedRoot => false,
+            Self::MissingIntermediate | Self::Revoked | Self::Files { .. } => false,
+        }
+    }
 }
 
 /// A dated period with its own rules.
@@ -320,7 +344,8 @@ pub struct Check {
 #[derive(Clone, Debug)]
 pub enum CheckClient {
     /// A program and its arguments; the runner fills in `{url}`, `{host}`, `{pin}` (the genuine leaf's, base64 SHA-256 of its
-    /// SubjectPublicKeyInfo), `{ca}` (the trust bundle's path) and `{lab}` (the folder of the lab's own files).
+    /// SubjectPublicKeyInfo), `{ca}` (the trust bundle's path), `{lab}` (the folder of the lab's own files) and the files for
+    /// detectors: `{roots}`, `{ct_logs}`, `{blocklist}`, `{crl}`, `{pins}`.
     Command(Vec<String>),
     /// A detector that tells a finding.
     Detector(Detector),
@@ -378,6 +403,14 @@ impl Expect {
             && self.alert.is_none()
             && self.stderr.is_none()
             && self.finding.is_none()
+    }
+}
+
+impl Plan {
+    /// True if the box ends connections to origins that it does not trust in this phase.
+    pub fn refuses_bad_origins(&self, phase: &Phase) -> bool {
+        let refuses = self.authority.as_ref().is_some_and(|a| a.upstream_fault == UpstreamFault::Refuse);
+        refuses && phase.rules.iter().any(|rule| rule.action == Action::Intercept)
     }
 }
 

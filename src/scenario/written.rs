@@ -185,7 +185,7 @@ pub struct CheckWritten {
     /// Name: a sentence that is true if the check passes. Required.
     #[schemars(required)]
     pub name: Option<At<String>>,
-    /// Program and arguments; `{url}`, `{host}`, `{pin}`, `{ca}`, `{lab}` and `{address:NAME}` are filled in. This or `detector`.
+    /// Program and arguments; `{url}`, `{host}`, `{pin}`, `{ca}`, `{lab}`, `{roots}`, `{ct_logs}`, `{blocklist}`, `{crl}`, `{pins}` and `{address:NAME}` are filled in. This or `detector`.
     pub client: Option<At<Commands>>,
     /// A program that tells a finding. This or `client`.
     pub detector: Option<At<DetectorWritten>>,

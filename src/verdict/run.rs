@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{CheckResult, Outcome, RunReport};
 use crate::record::{Entry, Event};
-use crate::scenario::{Cert, Check, Phase, Plan, Rule, Trust, VerdictKind};
+use crate::scenario::{Check, Phase, Plan, Rule, Trust, VerdictKind};
 
 /// How often each rule fired, by phase.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -129,7 +129,10 @@ fn unfired(rule: &Rule, phase: &Phase, checks: &[CheckResult], hits: &Hits, foun
 /// Something that is expected and that the scenario cannot bring about.
 fn dead_expectation(check: &Check, plan: &Plan) -> Option<String> {
     let phase = plan.phases.get(check.phase)?;
-    let can = |action: &str| action == "forward" || phase.rules.iter().any(|r| r.action.name() == action);
+    let closes = plan.refuses_bad_origins(phase);
+    let can = |action: &str| {
+        action == "forward" || action == "close" && closes || phase.rules.iter().any(|r| r.action.name() == action)
+    };
     let dead = |what: String| Some(format!("the check `{}` (line {}) expects {what}", check.name, check.line));
     if let Some(rule) = check.expect.rule.as_ref().filter(|rule| phase.rules.iter().all(|r| r.name != **rule)) {
         return dead(format!("the rule `{rule}`, and the phase `{}` has none of that name", phase.name));
@@ -150,8 +153,7 @@ fn dead_expectation(check: &Check, plan: &Plan) -> Option<String> {
 }
 
 fn any_bad_site(check: &Check, plan: &Plan) -> bool {
-    let good = |cert: &Cert| matches!(cert, Cert::Good | Cert::GoodRsa | Cert::ExtendedValidation);
-    check.targets.iter().any(|host| plan.world.named(host).is_none_or(|site| !good(&site.cert)))
+    check.targets.iter().any(|host| plan.world.named(host).is_none_or(|site| !site.cert.is_good()))
 }
 
 fn is_skipped(check: &CheckResult) -> bool {

@@ -105,13 +105,14 @@ fn host_only(text: &str) -> &str {
 
 fn fault_of(cert: &Cert) -> Option<&'static str> {
     match cert {
-        Cert::Good | Cert::GoodRsa | Cert::ExtendedValidation | Cert::Files { .. } => None,
+        Cert::Revoked => Some("the genuine certificate has been revoked"),
         Cert::Expired => Some("the genuine certificate has expired"),
         Cert::NotYetValid => Some("the genuine certificate is not yet valid"),
         Cert::WrongHost => Some("the genuine certificate is for another name"),
         Cert::SelfSigned => Some("the genuine certificate is self-signed"),
         Cert::UntrustedRoot => Some("the genuine certificate comes from an untrusted root"),
         Cert::MissingIntermediate => Some("the genuine chain lacks its intermediate"),
+        _ => None, // good, or files of the user's own
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use mitmlab::forge::pem;
+use mitmlab::x509::pem;
 use time::macros::datetime;
 
 use crate::genuine::Public;

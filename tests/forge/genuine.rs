@@ -1,11 +1,11 @@
 //! Genuine certificates built from facts: the EV leaf of 2019, and odd ones.
 
-use mitmlab::forge::der::{self, tag};
-use mitmlab::forge::extension::{self, AltName, IssuerFacts};
-use mitmlab::forge::key::{Digest, Key, KeyKind};
 use mitmlab::forge::profile::{AuthorityKeyForm, Purpose, Usage};
-use mitmlab::forge::tbs::{Extension, Tbs};
-use mitmlab::forge::{dates, name, oid};
+use mitmlab::x509::der::{self, tag};
+use mitmlab::x509::extension::{self, AltName, IssuerFacts};
+use mitmlab::x509::key::{Digest, Key, KeyKind};
+use mitmlab::x509::tbs::{Extension, Tbs};
+use mitmlab::x509::{dates, name, oid};
 use rustls_pki_types::CertificateDer;
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -38,7 +38,7 @@ impl Public {
     pub(crate) fn template(&self, key: &Key, names: &[&str], from: OffsetDateTime, to: OffsetDateTime) -> Tbs {
         let names: Vec<AltName> = names.iter().map(|name| AltName::Dns((*name).to_owned())).collect();
         let mut serial = vec![0; 16];
-        mitmlab::forge::key::random(&mut serial);
+        mitmlab::x509::key::random(&mut serial);
         serial[0] = serial[0] & 0x3f | 0x10;
         Tbs {
             version: 2,

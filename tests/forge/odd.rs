@@ -1,10 +1,10 @@
 //! Odd genuine certificates: what an origin may show and no builder writes.
 
-use mitmlab::forge::der::{self, tag};
-use mitmlab::forge::extension::{self, AltName};
-use mitmlab::forge::key::{Digest, Key, KeyKind};
-use mitmlab::forge::tbs::Tbs;
-use mitmlab::forge::{dates, name, oid};
+use mitmlab::x509::der::{self, tag};
+use mitmlab::x509::extension::{self, AltName};
+use mitmlab::x509::key::{Digest, Key, KeyKind};
+use mitmlab::x509::tbs::Tbs;
+use mitmlab::x509::{dates, name, oid};
 use rustls_pki_types::CertificateDer;
 use time::OffsetDateTime;
 use time::macros::datetime;

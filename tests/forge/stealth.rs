@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use mitmlab::forge::key::KeyKind;
-use mitmlab::forge::{der, oid, pem};
+use mitmlab::x509::key::KeyKind;
+use mitmlab::x509::{der, oid, pem};
 use time::OffsetDateTime;
 use x509_parser::prelude::FromDer;
 
@@ -16,7 +16,7 @@ fn timestamps_of_the_stealthy_mirror_verify_under_its_logs_and_stand_in_the_genu
     let forger = quick_live("mirror-with-ct", &["ct.example"]);
     let forged = forger.forge(std::slice::from_ref(&certificate), None, SOMEWHERE, None).unwrap();
     let mut leaf = parsed(&forged.chain[0]).tbs;
-    let order = |tbs: &mitmlab::forge::tbs::Tbs| tbs.extensions.iter().map(|e| oid::extension_name(&e.oid)).collect::<Vec<_>>();
+    let order = |tbs: &mitmlab::x509::tbs::Tbs| tbs.extensions.iter().map(|e| oid::extension_name(&e.oid)).collect::<Vec<_>>();
     let expected: Vec<_> = order(&parsed(&certificate).tbs).into_iter().filter(|name| name != "authority-info-access").collect();
     assert_eq!(order(&leaf), expected);
     let place = leaf.extensions.iter().position(|e| e.oid == der::oid(oid::TIMESTAMPS)).unwrap();
@@ -31,7 +31,7 @@ fn timestamps_of_the_stealthy_mirror_verify_under_its_logs_and_stand_in_the_genu
         scts = rest;
         assert_eq!(sct[1..33], log.id());
         let millis: [u8; 8] = sct[33..41].try_into().unwrap();
-        let signed = mitmlab::forge::sct::signed_data(&millis, &without, &issuer_spki);
+        let signed = mitmlab::x509::sct::signed_data(&millis, &without, &issuer_spki);
         let (_, key) = x509_parser::x509::SubjectPublicKeyInfo::from_der(log.spki()).unwrap();
         let key = aws_lc_rs::signature::UnparsedPublicKey::new(
             &aws_lc_rs::signature::ECDSA_P256_SHA256_ASN1,

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use mitmlab::forge::key::KeyKind;
-use mitmlab::forge::tbs::Parsed;
-use mitmlab::forge::{ForgeError, Forger, der, describe, diff, name, oid};
+use mitmlab::forge::{ForgeError, Forger, diff};
+use mitmlab::x509::key::KeyKind;
+use mitmlab::x509::tbs::Parsed;
+use mitmlab::x509::{der, describe, name, oid};
 use rustls_pki_types::CertificateDer;
 use time::OffsetDateTime;
 use x509_parser::prelude::FromDer;

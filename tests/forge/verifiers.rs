@@ -6,9 +6,10 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use mitmlab::forge::key::KeyKind;
-use mitmlab::forge::{Forged, Forger, Options, Profile, pem, profiles};
+use mitmlab::forge::{Forged, Forger, Options, Profile, profiles};
 use mitmlab::scenario::Clock;
+use mitmlab::x509::key::KeyKind;
+use mitmlab::x509::pem;
 use rustls::client::danger::ServerCertVerifier;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use time::OffsetDateTime;

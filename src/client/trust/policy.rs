@@ -9,7 +9,7 @@ use serde_json::json;
 
 /// Chromium's managed policy: `CACertificates` (trusted) and `CADistrustedCertificates` (refused whatever else says).
 /// See chromeenterprise.google/policies; the first was measured to work with Chromium 156 on Debian.
-pub(super) fn chromium(trusted: &[CertificateDer<'_>], distrusted: Option<&CertificateDer<'_>>) -> String {
+pub(super) fn chromium(trusted: &[CertificateDer<'_>], distrusted: &[CertificateDer<'_>]) -> String {
     let trusted: Vec<String> = trusted.iter().map(|c| STANDARD.encode(c)).collect();
     let distrusted: Vec<String> = distrusted.iter().map(|c| STANDARD.encode(c)).collect();
     let policy = json!({

@@ -207,7 +207,7 @@ impl Findings {
         }
         for attribute in attributes {
             let fits = match attribute.string {
-                Some(StringKind::Printable) => crate::forge::name::is_printable(&attribute.value),
+                Some(StringKind::Printable) => crate::x509::name::is_printable(&attribute.value),
                 Some(StringKind::Ia5) => attribute.value.is_ascii(),
                 Some(StringKind::Teletex) => attribute.value.chars().all(|c| u32::from(c) < 256),
                 Some(StringKind::Bmp) => attribute.value.chars().all(|c| u32::from(c) < 0x1_0000),

@@ -3,8 +3,9 @@
 use serde::Deserialize;
 
 use super::rules::{ExtensionRule, Names, SerialRule, Validity};
-use super::values::{Attribute, Moment};
-use crate::forge::key::{Digest, KeyKind};
+use super::values::Moment;
+use crate::x509::key::{Digest, KeyKind};
+use crate::x509::words::Attribute;
 
 /// The root, and the family of roots that share its name.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -239,7 +240,7 @@ impl TryFrom<String> for LeafKey {
             "like-genuine" => Ok(Self::LikeGenuine),
             "issuer" => Ok(Self::Issuer),
             kind => {
-                kind.parse().map(Self::Kind).map_err(|e: crate::forge::key::KeyError| format!("{e}; or `like-genuine`, `issuer`"))
+                kind.parse().map(Self::Kind).map_err(|e: crate::x509::key::KeyError| format!("{e}; or `like-genuine`, `issuer`"))
             }
         }
     }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::values::{HexBytes, Moment, OidText, Span};
+use crate::x509::words::{AuthorityKeyForm, Purpose, Usage};
 
 /// How a serial number is made.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -109,16 +110,6 @@ pub enum ExtensionRule {
     },
 }
 
-/// Form of the authority key identifier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AuthorityKeyForm {
-    /// keyIdentifier only.
-    KeyId,
-    /// keyIdentifier, the issuer's own issuer, and the issuer's serial number.
-    KeyIdIssuerSerial,
-}
-
 /// Where the alternative names come from.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -129,41 +120,4 @@ pub enum Names {
     Host,
     /// These DNS names.
     Fixed(Vec<String>),
-}
-
-/// A bit of keyUsage, by its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Usage {
-    /// digitalSignature (0).
-    DigitalSignature,
-    /// nonRepudiation (1).
-    NonRepudiation,
-    /// keyEncipherment (2).
-    KeyEncipherment,
-    /// dataEncipherment (3).
-    DataEncipherment,
-    /// keyAgreement (4).
-    KeyAgreement,
-    /// keyCertSign (5).
-    KeyCertSign,
-    /// cRLSign (6).
-    CrlSign,
-}
-
-/// A purpose of extendedKeyUsage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Purpose {
-    /// id-kp-serverAuth.
-    ServerAuth,
-    /// id-kp-clientAuth.
-    ClientAuth,
-}
-
-impl Usage {
-    /// The bits as a mask, bit 0 being digitalSignature.
-    pub fn mask(bits: &[Self]) -> u16 {
-        bits.iter().fold(0, |mask, bit| mask | 1 << *bit as u16)
-    }
 }

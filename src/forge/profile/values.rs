@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use time::{Duration, OffsetDateTime};
 
-use crate::forge::{der, oid};
+use crate::x509::{der, oid};
 
 /// A moment: a TOML offset date-time, whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -24,43 +24,6 @@ pub struct HexBytes(pub Vec<u8>);
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct OidText(pub Vec<u8>);
-
-/// One attribute of a name.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Attribute {
-    /// Its type.
-    #[serde(rename = "type")]
-    pub kind: AttributeKind,
-    /// Its value.
-    pub value: String,
-    /// The ASN.1 string type; if not said, PrintableString where the characters allow it, else UTF8String.
-    pub string: Option<StringKind>,
-    /// It belongs to the same relative name as the one before it (a multi-valued RDN).
-    #[serde(default)]
-    pub joined: bool,
-}
-
-/// Type of an attribute: `C`, `CN`, `OU` ... or a dotted identifier. Holds the whole DER value.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct AttributeKind(pub Vec<u8>);
-
-/// ASN.1 string type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StringKind {
-    /// UTF8String.
-    Utf8,
-    /// PrintableString.
-    Printable,
-    /// IA5String.
-    Ia5,
-    /// TeletexString, written as Latin-1.
-    Teletex,
-    /// BMPString.
-    Bmp,
-}
 
 impl TryFrom<toml::value::Datetime> for Moment {
     type Error = String;
@@ -118,18 +81,6 @@ impl TryFrom<String> for OidText {
             .or_else(|| der::oid_arcs(&text))
             .map(|arcs| Self(der::oid(&arcs)))
             .ok_or_else(|| format!("`{text}` is no extension: one of {}, or a dotted identifier", oid::extension_names()))
-    }
-}
-
-impl TryFrom<String> for AttributeKind {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        oid::attribute_by_name(&text)
-            .map(<[u64]>::to_vec)
-            .or_else(|| der::oid_arcs(&text))
-            .map(|arcs| Self(der::oid(&arcs)))
-            .ok_or_else(|| format!("`{text}` is no attribute type: one of {}, or a dotted identifier", oid::attribute_names()))
     }
 }
 

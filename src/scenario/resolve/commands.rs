@@ -95,12 +95,12 @@ fn placeholders(word: &str) -> impl Iterator<Item = &str> {
         let doubled = word[..at].ends_with('{');
         let (name, _) = word[at + 1..].split_once('}')?;
         let letters = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphabetic());
-        (!doubled && (letters || name.starts_with("address:"))).then_some(name)
+        (!doubled && (letters || PLACEHOLDERS.contains(&name) || name.starts_with("address:"))).then_some(name)
     })
 }
 
 /// What the runner fills in. `{address:NAME}` is filled in here.
-const PLACEHOLDERS: &[&str] = &["url", "host", "pin", "ca", "lab", "address"];
+const PLACEHOLDERS: &[&str] = &["url", "host", "pin", "ca", "lab", "roots", "ct_logs", "blocklist", "crl", "pins", "address"];
 
 #[cfg(test)]
 mod tests {

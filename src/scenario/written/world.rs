@@ -144,6 +144,12 @@ impl<'de> Visitor<'de> for CertVisitor {
             "untrusted-root" => Cert::UntrustedRoot,
             "missing-intermediate" => Cert::MissingIntermediate,
             "extended-validation" => Cert::ExtendedValidation,
+            "must-staple" => Cert::MustStaple,
+            "wildcard" => Cert::Wildcard,
+            "many-names" => Cert::ManyNames,
+            "rotated" => Cert::Rotated,
+            "cdn" => Cert::Cdn,
+            "revoked" => Cert::Revoked,
             _ => return Err(E::unknown_variant(text, CERT_WORDS)),
         }))
     }
@@ -213,6 +219,12 @@ const CERT_WORDS: &[&str] = &[
     "untrusted-root",
     "missing-intermediate",
     "extended-validation",
+    "must-staple",
+    "wildcard",
+    "many-names",
+    "rotated",
+    "cdn",
+    "revoked",
 ];
 
 const SERVICE_WORDS: &[&str] = &["https", "http"];

@@ -30,15 +30,17 @@ pub(super) fn resolve(
         r.collector.report(Kind::Missing, &spot, "an expectation that expects nothing").hint("name a `verdict`, or another key");
     }
     let faulty = targets.iter().filter_map(|t| site_of(&plan.world, t)).any(|site| is_faulty(&site.cert));
-    verdicts(r, written, phase, faulty);
-    action(r, written, phase);
+    let closes = plan.refuses_bad_origins(phase);
+    verdicts(r, written, phase, (faulty, closes));
+    action(r, written, phase, closes);
     rule(r, written, phase);
     exits(r, written, client);
     expect
 }
 
-/// `faulty`: a target shows a bad certificate of its own, which a careless client may accept without any box.
-fn verdicts(r: &mut Resolver<'_>, written: &ExpectWritten, phase: &Phase, faulty: bool) {
+/// `faulty`: a target shows a bad certificate of its own, which a careless client may accept without any box. `closes`: the
+/// box ends connections to such targets.
+fn verdicts(r: &mut Resolver<'_>, written: &ExpectWritten, phase: &Phase, (faulty, closes): (bool, bool)) {
     let Some(verdicts) = &written.verdict else { return };
     let spot = r.spot(verdicts);
     for verdict in &verdicts.0 {
@@ -49,7 +51,7 @@ fn verdicts(r: &mut Resolver<'_>, written: &ExpectWritten, phase: &Phase, faulty
             VerdictKind::Exposed if !faulty && !phase.rules.iter().any(|r| r.action == Action::Intercept) => {
                 format!("cannot be: no rule of the phase `{}` intercepts", phase.name)
             }
-            VerdictKind::Blocked if !phase.rules.iter().any(|r| hinders(&r.action)) => {
+            VerdictKind::Blocked if !closes && !phase.rules.iter().any(|r| hinders(&r.action)) => {
                 format!("cannot be: no rule of the phase `{}` hinders a connection", phase.name)
             }
             _ => continue,
@@ -58,13 +60,15 @@ fn verdicts(r: &mut Resolver<'_>, written: &ExpectWritten, phase: &Phase, faulty
     }
 }
 
-fn action(r: &mut Resolver<'_>, written: &ExpectWritten, phase: &Phase) {
+fn action(r: &mut Resolver<'_>, written: &ExpectWritten, phase: &Phase, closes: bool) {
     let Some(action) = &written.action else { return };
     let spot = r.spot(action);
     let word = action.value().as_str();
     if !ACTION_WORDS.contains(&word) {
         let hint = suggest::hint(word, ACTION_WORDS.iter().copied());
         r.collector.report(Kind::UnknownName, &spot, format!("no action is called `{word}`")).maybe(hint);
+    } else if word == "close" && closes {
+        // not a rule's action, but what comes of an interception of a bad origin
     } else if word != "forward" && !phase.rules.iter().any(|rule| rule.action.name() == word) {
         let message = format!("the action `{word}` cannot be: no rule of the phase `{}` does it", phase.name);
         r.collector.report(Kind::Contradiction, &spot, message);
@@ -96,7 +100,7 @@ fn exits(r: &mut Resolver<'_>, written: &ExpectWritten, client: &CheckClient) {
 }
 
 fn is_faulty(cert: &Cert) -> bool {
-    !matches!(cert, Cert::Good | Cert::GoodRsa | Cert::ExtendedValidation)
+    !cert.is_good()
 }
 
 /// True if the client cannot do what it would have done, for another reason than a certificate.

@@ -7,9 +7,8 @@
 use time::OffsetDateTime;
 
 use super::der::{self, Reader, tag};
-use super::error::ForgeError;
 use super::extension;
-use super::key::{Digest, Key, KeyKind, hex, sha256};
+use super::key::{Digest, Key, KeyError, KeyKind, hex, sha256};
 use super::oid;
 use super::tbs::{Extension, Tbs};
 
@@ -21,7 +20,7 @@ pub struct Log {
 
 impl Log {
     /// A log with a fresh P-256 key (RFC 6962 section 2.1.4).
-    pub fn new() -> Result<Self, ForgeError> {
+    pub fn new() -> Result<Self, KeyError> {
         Ok(Self { key: Key::generate(KeyKind::P256)? })
     }
 
@@ -36,7 +35,7 @@ impl Log {
     }
 
     /// One SerializedSCT over a precertificate's to-be-signed part.
-    pub fn timestamp(&self, tbs: &[u8], issuer_spki: &[u8], at: OffsetDateTime) -> Result<Vec<u8>, ForgeError> {
+    pub fn timestamp(&self, tbs: &[u8], issuer_spki: &[u8], at: OffsetDateTime) -> Result<Vec<u8>, KeyError> {
         let millis = u64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(0).to_be_bytes();
         let signed = signed_data(&millis, tbs, issuer_spki);
         let signature = self.key.sign(Digest::Sha256, &signed)?;
@@ -53,7 +52,7 @@ impl Log {
 
 /// The extension with one timestamp of each log over `tbs`, which must not hold it yet. The timestamps are some minutes
 /// older than `now`, as a log answers before the certificate is issued.
-pub fn embed(logs: &[Log], tbs: &Tbs, issuer_spki: &[u8], now: OffsetDateTime) -> Result<Extension, ForgeError> {
+pub fn embed(logs: &[Log], tbs: &Tbs, issuer_spki: &[u8], now: OffsetDateTime) -> Result<Extension, KeyError> {
     let bytes = tbs.write();
     let mut list = Vec::new();
     for (number, log) in logs.iter().enumerate() {

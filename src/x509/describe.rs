@@ -208,8 +208,8 @@ const USAGES: [&str; 9] = [
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::key::{Key, KeyKind};
     use super::*;
-    use crate::forge::key::{Key, KeyKind};
 
     #[test]
     fn keys_in_words() {

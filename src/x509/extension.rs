@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use super::der::{self, tag};
 use super::key::Key;
 use super::oid;
-use super::profile::{AuthorityKeyForm, Purpose, Usage};
 use super::tbs::Extension;
+use super::words::{AuthorityKeyForm, Purpose, Usage};
 
 /// What of the issuer stands in the certificates that it signs.
 #[derive(Clone, Debug)]

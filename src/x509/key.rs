@@ -102,13 +102,20 @@ impl Key {
             KeyKind::Rsa { bits, exponent } if bits < 2048 => {
                 Arc::new(odd_rsa::SmallRsa::generate(bits, exponent).map_err(failed)?)
             }
-            _ => {
-                let pkcs8 = Zeroizing::new(fresh_pkcs8(kind).map_err(failed)?);
-                any_supported_type(&PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8.as_slice())))
-                    .map_err(|e| failed(e.to_string()))?
-            }
+            _ => return Self::from_pkcs8(kind, &Zeroizing::new(fresh_pkcs8(kind).map_err(failed)?)),
         };
-        let spki = signer.public_key().ok_or_else(|| failed("no public key".to_owned()))?.as_ref().into();
+        Self::of(kind, signer)
+    }
+
+    /// A key that was made elsewhere, of a kind that AWS-LC signs with. The caller wipes what it holds.
+    pub fn from_pkcs8(kind: KeyKind, pkcs8: &[u8]) -> Result<Self, KeyError> {
+        let signer = any_supported_type(&PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8)));
+        Self::of(kind, signer.map_err(|e| KeyError::Generate { kind, why: e.to_string() })?)
+    }
+
+    fn of(kind: KeyKind, signer: Arc<dyn SigningKey>) -> Result<Self, KeyError> {
+        let public = signer.public_key().ok_or(KeyError::Generate { kind, why: "no public key".to_owned() })?;
+        let spki = public.as_ref().into();
         Ok(Self { kind, signer, spki })
     }
 

@@ -2,7 +2,7 @@
 
 use super::der::{self, Reader, tag};
 use super::oid;
-use super::profile::{Attribute, StringKind};
+use super::words::{Attribute, StringKind};
 
 /// A Name with the attributes in this order.
 pub fn write(attributes: &[Attribute]) -> Vec<u8> {
