@@ -89,7 +89,7 @@ struct Shared {
     legs: AtomicU32,
     started: Instant,
     network: &'static str,
-    tasks: Tasks,
+    _tasks: Tasks,
     _programs: programs::Programs,
 }
 
@@ -174,7 +174,7 @@ impl Lab {
             legs: AtomicU32::new(0),
             started: Instant::now(),
             network,
-            tasks,
+            _tasks: tasks,
             _programs: programs,
         }));
         lab.warm_up();

@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use mitmlab::middlebox::fingerprint;
-use mitmlab::middlebox::hello::{ClientHello, Outcome, read, read_message};
+use mitmlab::tls::fingerprint;
+use mitmlab::tls::hello::{ClientHello, Outcome, read, read_message};
 use mitmlab::middlebox::sniff::{Seen, Sniffed, sniff};
 use mitmlab::scenario::{First, Transport};
 

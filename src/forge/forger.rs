@@ -94,7 +94,7 @@ struct Inner {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct CacheKey {
     genuine: Option<[u8; 32]>,
-    host: Option<String>,
+    host: Option<AltName>,
     issuer: [u8; 20],
     treatment: Treatment,
 }
@@ -131,17 +131,18 @@ impl Forger {
 
     /// The root that a client is told to install.
     pub fn root(&self) -> &CertificateDer<'static> {
-        &self.first_root().der
+        &self.0.authority.first_root().der
     }
 
-    /// All roots that a trust store could hold, the first one first. Several may share one name.
-    pub fn roots(&self) -> Vec<CertificateDer<'static>> {
-        self.0.authority.roots().iter().map(|root| root.der.clone()).collect()
+    /// All roots that a trust store could hold, the first one first. Several may share one name. Makes those that have not
+    /// been used yet, which takes as long as their keys.
+    pub fn roots(&self) -> Result<Vec<CertificateDer<'static>>, ForgeError> {
+        Ok(self.0.authority.roots()?.iter().map(|root| root.der.clone()).collect())
     }
 
     /// SHA-256 of the first root's SubjectPublicKeyInfo: what vendors' block lists name.
     pub fn root_spki_sha256(&self) -> [u8; 32] {
-        sha256(self.first_root().key.spki())
+        sha256(self.0.authority.first_root().key.spki())
     }
 
     /// The key supply, for tests and figures.
@@ -177,12 +178,11 @@ impl Forger {
         let began = Instant::now();
         let inner = &*self.0;
         let treatment = inner.treatment(fault)?;
-        let wants_host = inner.wants_host(treatment);
-        let host = if wants_host { Some(host::wanted(sni, destination)?) } else { None };
+        let host = if inner.wants_host(treatment) { Some(host::wanted(sni, destination)?) } else { None };
         let (issuer, root) = inner.issuing(treatment)?;
         let key = CacheKey {
             genuine: (inner.profile.leaf.cache != CacheBy::Host).then(|| genuine.first().map(|leaf| sha256(leaf))).flatten(),
-            host: host.as_ref().map(|host| format!("{host:?}")).filter(|_| wants_host),
+            host: host.clone(),
             issuer: issuer.facts.key_id,
             treatment,
         };
@@ -193,14 +193,13 @@ impl Forger {
             return Ok(kept.clone());
         }
         let mut forged = inner.make(genuine, host.as_ref(), &issuer, root.as_deref(), treatment, now)?;
-        let kept = Forged { micros: 0, cached: true, ..forged.clone() };
-        *place = Some(Arc::new(kept));
+        if forged.chain[0].len() <= LARGEST_CACHED {
+            *place = Some(Arc::new(Forged { micros: 0, cached: true, ..forged.clone() }));
+        } else {
+            forged.remarks.push(format!("of {} KiB, too large to be used again", forged.chain[0].len() >> 10));
+        }
         forged.micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX).max(1);
         Ok(Arc::new(forged))
-    }
-
-    fn first_root(&self) -> &Issuer {
-        self.0.authority.roots().first().expect("an authority is made with its first root or not at all")
     }
 }
 
@@ -252,6 +251,7 @@ impl Inner {
             key: &key,
             logs: &self.logs,
             now,
+            offset: self.options.dates.offset(&self.clock),
             treatment,
         };
         let made = making.make(|serial| self.serials.take(serial))?;
@@ -364,5 +364,8 @@ fn log_count(profile: &Profile) -> u8 {
 const WARM_KEYS: usize = 8;
 const SUPPLY_THREADS: usize = 2;
 
-/// A forged leaf with its chain takes some 5 KiB.
-const MOST_CACHED: usize = 4096;
+/// A forged leaf with its chain takes some 5 KiB; a lab has a few hundred hosts.
+const MOST_CACHED: usize = 1024;
+
+/// Together with [`MOST_CACHED`] this holds the cache below 64 MiB, whatever origins show.
+const LARGEST_CACHED: usize = 60 << 10;

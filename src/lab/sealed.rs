@@ -24,7 +24,7 @@ use crate::scenario::{Place, Plan, Vantage};
 
 /// The sealed network of one lab.
 #[derive(Debug)]
-pub struct SealedGround {
+pub(super) struct SealedGround {
     sealed: Arc<Sealed>,
     host_files: HostFiles,
     resolvers: Vec<IpAddr>,

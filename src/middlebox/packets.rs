@@ -161,6 +161,7 @@ impl Handler for OnTheWire {
             Some((carried.arrival.clone(), carried.ready.take()?))
         });
         let Some((arrival, ready)) = found else { return };
+        let id = flow.id;
         let runtime = this.runtime.clone();
         runtime.spawn(async move {
             match nonblocking(stream) {
@@ -171,6 +172,9 @@ impl Handler for OnTheWire {
                 }
             }
             this.over(&arrival);
+            if let Some(commander) = this.commander.get() {
+                commander.release(id);
+            }
         });
     }
 

@@ -10,6 +10,7 @@ use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::{FromDer as _, ParsedExtension, X509Certificate};
 
 use super::*;
+use crate::tls::describe;
 use crate::scenario::{Cert, Clock, Place, Site};
 
 fn site(names: &[&str], cert: Cert) -> Site {
