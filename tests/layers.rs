@@ -57,11 +57,8 @@ fn every_file_says_what_it_is() {
 
 #[test]
 fn no_file_grows_past_comfort() {
-    let long: Vec<_> = sources()
-        .into_iter()
-        .map(|(file, text)| (file, text.lines().count()))
-        .filter(|(_, lines)| *lines > LONGEST)
-        .collect();
+    let long: Vec<_> =
+        sources().into_iter().map(|(file, text)| (file, text.lines().count())).filter(|(_, lines)| *lines > LONGEST).collect();
     assert!(long.is_empty(), "longer than {LONGEST} lines: {long:?}");
 }
 
