@@ -8,6 +8,7 @@
 //! ```text
 //!  accept ──► first bytes ──► select(address, port, name) ─► https ─► http ─► page
 //!                                                          ├► http ────────┘
+//!                                                          ├► mail: SMTP, IMAP, POP3 (where the server speaks first: at once)
 //!                                                          └► relay to a program (Exec) or a server of the user's own
 //! ```
 //!
@@ -35,6 +36,7 @@ mod exec;
 mod first;
 mod http;
 mod https;
+mod mail;
 mod page;
 mod relay;
 mod select;
@@ -65,6 +67,7 @@ pub struct Origins {
     dial: Dial,
     programs: Arc<std::collections::HashMap<SocketAddr, SocketAddr>>,
     patience: Patience,
+    post: Arc<mail::PostOffice>,
 }
 
 /// How long a server waits.
@@ -90,6 +93,7 @@ impl Origins {
             dial: loopback_dial(),
             programs: Arc::default(),
             patience: Patience { hello: Duration::from_secs(10), idle: Duration::from_secs(60) },
+            post: Arc::default(),
         }
     }
 

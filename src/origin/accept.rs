@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::first::{self, Beginning, First};
 use super::select::Nobody;
 use crate::tls::{Counts, Witness};
+use super::mail::{self, Mail};
 use super::{Origins, http, https, relay};
 use crate::network::listen::{Accepted, Listener};
 use crate::tls::{self, Ended};
@@ -49,6 +50,9 @@ async fn one(accepted: Accepted, origins: Arc<Origins>) {
     if origins.relays(destination) {
         return relay::serve(&visit, stream).await;
     }
+    if let Some(mail) = origins.mail_at(destination).filter(|mail| !mail.service.is_implicit()) {
+        return mail::serve(&visit, stream, mail).await;
+    }
     let deadline = Instant::now() + origins.patience.hello;
     let beginning = first::read(&mut stream, deadline).await;
     visit.witness.raw().add_read(beginning.bytes.len());
@@ -85,6 +89,11 @@ async fn begin(visit: &Visit, stream: TcpStream, beginning: Beginning) {
         }
         (Serve::Https { .. }, _) => https::serve(visit, stream, beginning, name.as_deref()).await,
         (Serve::Http { .. }, _) => http::serve_plain(visit, stream, beginning.bytes).await,
+        (serve @ Serve::Mail { .. }, _) => {
+            if let Some(mail) = Mail::of(serve) {
+                mail::serve_tls(visit, stream, beginning, name.as_deref(), mail).await;
+            }
+        }
         (Serve::Exec { .. } | Serve::Loopback { .. }, _) => {}
     }
 }

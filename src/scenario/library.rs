@@ -159,6 +159,7 @@ macro_rules! embed {
 }
 
 const FILES: &[(&str, &str)] = embed![
+    "lab/world/mail.toml",
     "lab/world/web-2019.toml",
     "scenarios/blocked-root-is-refused-although-installed.toml",
     "scenarios/bystander-passes-untouched.toml",
