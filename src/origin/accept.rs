@@ -69,7 +69,10 @@ pub(super) struct Visit {
 }
 
 async fn begin(visit: &Visit, stream: TcpStream, beginning: Beginning) {
-    let summary = first::summary(&beginning.bytes);
+    let summary = match visit.origins.mail_at(visit.destination) {
+        Some(mail) => mail::summary(mail, &beginning.bytes),
+        None => first::summary(&beginning.bytes),
+    };
     match &beginning.first {
         First::Hello(hello) => visit.witness.hello(hello),
         First::MalformedHello(why) => visit.witness.first_bytes("malformed-hello", why.clone()),

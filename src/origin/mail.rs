@@ -26,7 +26,7 @@ pub(super) use accounts::PostOffice;
 use super::accept::{Visit, drain};
 use super::first::{self, Beginning, First};
 use super::{https, page};
-use crate::record::{CloseKind, Request, Side};
+use crate::record::{CloseKind, Request, Side, mail as told};
 use crate::scenario::{MailProtocol, MailService, Serve};
 use crate::tls::{Counts, Ended};
 use line::{Lines, Read};
@@ -109,6 +109,12 @@ impl Reply {
         self.told.push(request);
         self
     }
+}
+
+/// What came where TLS is expected, for the record: the command's word alone, for the rest may be a password.
+pub(super) fn summary(mail: Mail, bytes: &[u8]) -> String {
+    let line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    told::command(mail.service.protocol(), line).method
 }
 
 /// Serves a connection on which the server speaks first.
