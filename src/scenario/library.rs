@@ -171,6 +171,7 @@ const FILES: &[(&str, &str)] = embed![
     "scenarios/ipv6-is-intercepted-too.toml",
     "scenarios/kazakhstan-2019.toml",
     "scenarios/large-hello-works.toml",
+    "scenarios/mail-implicit-tls-forged.toml",
     "scenarios/masking-box-hides-an-expired-certificate.toml",
     "scenarios/nightly-interception.toml",
     "scenarios/no-sni-passes-untouched.toml",

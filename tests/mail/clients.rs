@@ -5,7 +5,8 @@ use mitmlab::scenario::MailService;
 
 use crate::bench::{Bench, NAME, have, run, said};
 
-const LETTER: &str = "From: alice@mail.test\r\nTo: bob@mail.test\r\nSubject: from a real client\r\n\r\n.a line with a dot\r\nthe end\r\n";
+const LETTER: &str =
+    "From: alice@mail.test\r\nTo: bob@mail.test\r\nSubject: from a real client\r\n\r\n.a line with a dot\r\nthe end\r\n";
 
 #[tokio::test]
 async fn curl_sends_and_reads_back() {
@@ -39,7 +40,11 @@ async fn curl_sends_and_reads_back() {
     ] {
         let output = bench.curl(scheme, service, path, args).await;
         let read = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success() && read.contains("\r\n.a line with a dot\r\nthe end\r\n"), "{service}{path}: {}", said(&output));
+        assert!(
+            output.status.success() && read.contains("\r\n.a line with a dot\r\nthe end\r\n"),
+            "{service}{path}: {}",
+            said(&output)
+        );
         assert!(read.starts_with("Return-Path: <alice@mail.test>\r\nReceived: from me.test"), "{read}");
     }
     let all = bench.ended(10).await;
@@ -200,7 +205,8 @@ async fn openssl_starts_tls_in_every_protocol() {
         (MailService::Pop3s, None, "QUIT\r\n"),
     ] {
         let connect = format!("{NAME}:{}", bench.port(service));
-        let mut args = vec!["s_client", "-connect", &connect, "-servername", NAME, "-CAfile", bench.root(), "-verify_return_error"];
+        let mut args =
+            vec!["s_client", "-connect", &connect, "-servername", NAME, "-CAfile", bench.root(), "-verify_return_error"];
         args.extend(["-verify_hostname", NAME, "-quiet"]);
         if let Some(protocol) = protocol {
             args.extend(["-starttls", protocol]);

@@ -205,10 +205,38 @@ mod tests {
 
     #[test]
     fn every_protocol_is_read_and_no_secret_is_kept() {
-        let smtp = ["<220 hi", ">EHLO me", "<250 hi", ">AUTH LOGIN", "<334 VXN", ">YWxpY2U=", "<334 UGF", ">c2VjcmV0", "<235 ok", ">DATA",
-            "<354 go", ">Subject: x", ">", ">secret", ">.", "<250 ok", ">QUIT"];
-        let imap = [">a LOGIN alice secret", "<a OK", ">b FETCH 1 BODY[]", "<* 1 FETCH (BODY[] {10}", "<12345678", "<)", "<b OK",
-            ">c APPEND INBOX {5}", "<+ go", ">abc", ">d LOGOUT"];
+        let smtp = [
+            "<220 hi",
+            ">EHLO me",
+            "<250 hi",
+            ">AUTH LOGIN",
+            "<334 VXN",
+            ">YWxpY2U=",
+            "<334 UGF",
+            ">c2VjcmV0",
+            "<235 ok",
+            ">DATA",
+            "<354 go",
+            ">Subject: x",
+            ">",
+            ">secret",
+            ">.",
+            "<250 ok",
+            ">QUIT",
+        ];
+        let imap = [
+            ">a LOGIN alice secret",
+            "<a OK",
+            ">b FETCH 1 BODY[]",
+            "<* 1 FETCH (BODY[] {10}",
+            "<12345678",
+            "<)",
+            "<b OK",
+            ">c APPEND INBOX {5}",
+            "<+ go",
+            ">abc",
+            ">d LOGOUT",
+        ];
         let pop = [">USER alice", "<+OK", ">PASS secret", "<+OK", ">RETR 1", "<+OK here", "<secret", "<.", ">QUIT"];
         for piece in [1, 5, 999] {
             let names = |told: &[(String, Vec<String>)]| told.iter().map(|(m, _)| m.clone()).collect::<Vec<_>>();

@@ -38,15 +38,7 @@ struct Done {
 
 impl Imap {
     pub(super) fn new(setting: Setting) -> Self {
-        Self {
-            setting,
-            account: None,
-            selected: None,
-            parts: Vec::new(),
-            sasl: Sasl::Idle,
-            sasl_tag: String::new(),
-            faults: 0,
-        }
+        Self { setting, account: None, selected: None, parts: Vec::new(), sasl: Sasl::Idle, sasl_tag: String::new(), faults: 0 }
     }
 
     /// A line that may be the beginning of a command, or what follows a literal.
@@ -490,6 +482,18 @@ const MOST_FAULTS: u32 = 20;
 const MOST_PARTS: usize = 16;
 /// Commands that a login or an open mailbox makes good.
 const LATER: [&str; 14] = [
-    "SELECT", "EXAMINE", "LIST", "LSUB", "STATUS", "APPEND", "NAMESPACE", "FETCH", "STORE", "SEARCH", "EXPUNGE", "CLOSE", "UNSELECT",
+    "SELECT",
+    "EXAMINE",
+    "LIST",
+    "LSUB",
+    "STATUS",
+    "APPEND",
+    "NAMESPACE",
+    "FETCH",
+    "STORE",
+    "SEARCH",
+    "EXPUNGE",
+    "CLOSE",
+    "UNSELECT",
     "UID",
 ];

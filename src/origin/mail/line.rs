@@ -232,7 +232,9 @@ mod tests {
             let all = read_all(b"a\r\n..b\r\n.c\r\n.\r\n.\r\n", pieces, true).await;
             assert_eq!(all, [whole("a\r\n.b\r\nc\r\n"), whole("")]);
             // The ends that smuggle a second message past servers which take them for one.
-            for smuggling in [&b"a\n.\r\nMAIL\r\n.\r\n"[..], b"a\r\n.\nMAIL\r\n.\r\n", b"a\r\n.\rMAIL\r\n.\r\n", b"a\r.\r\nMAIL\r\n.\r\n"] {
+            for smuggling in
+                [&b"a\n.\r\nMAIL\r\n.\r\n"[..], b"a\r\n.\nMAIL\r\n.\r\n", b"a\r\n.\rMAIL\r\n.\r\n", b"a\r.\r\nMAIL\r\n.\r\n"]
+            {
                 let all = read_all(smuggling, pieces, true).await;
                 assert!(matches!(all[..], [Read::Content(Content::BareEnds(_))]), "{smuggling:?}: {all:?}");
             }

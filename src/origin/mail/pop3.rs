@@ -113,7 +113,9 @@ impl Pop3 {
                 message.deleted = true;
                 ok("gone at the end")
             }
-            ("RETR", Some((_, message))) => whole(message, usize::MAX).telling(told::message(PROTOCOL, "RETR", message.bytes.len())),
+            ("RETR", Some((_, message))) => {
+                whole(message, usize::MAX).telling(told::message(PROTOCOL, "RETR", message.bytes.len()))
+            }
             ("TOP", Some((_, message))) => match words.next().and_then(|n| n.parse().ok()) {
                 Some(lines) => whole(message, lines),
                 None => self.fault("TOP number lines"),

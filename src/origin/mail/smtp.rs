@@ -174,7 +174,10 @@ impl Smtp {
         let date = OffsetDateTime::now_utc().format(&Rfc2822).unwrap_or_default();
         let (from, name) = (self.client_name.as_deref().unwrap_or_default(), &self.setting.name);
         let sender = self.sender.as_deref().unwrap_or_default();
-        format!("Return-Path: <{sender}>\r\nReceived: from {from} ([{}])\r\n\tby {name} with {with}; {date}\r\n", self.setting.client)
+        format!(
+            "Return-Path: <{sender}>\r\nReceived: from {from} ([{}])\r\n\tby {name} with {with}; {date}\r\n",
+            self.setting.client
+        )
     }
 
     fn forget(&mut self) {

@@ -36,7 +36,14 @@ fn begin(answers: &[String], expected: &[&str]) {
 fn smtp_delivers_to_its_accounts_and_relays_nothing() {
     let mut smtp = open(MailService::Smtp, Security::Clear);
     assert!(text(&smtp.greeting()).starts_with("220 mail.test ESMTP"));
-    let lines = ["MAIL FROM:<a@b.test>", "EHLO me", "mail from:<a@b.test> size=40", "RCPT TO:<eve@else.test>", "DATA", "RCPT TO:<bob@x.test>"];
+    let lines = [
+        "MAIL FROM:<a@b.test>",
+        "EHLO me",
+        "mail from:<a@b.test> size=40",
+        "RCPT TO:<eve@else.test>",
+        "DATA",
+        "RCPT TO:<bob@x.test>",
+    ];
     begin(&say(&mut *smtp, &lines), &["503", "250", "250", "550", "554", "250"]);
     assert_eq!(smtp.line(b"DATA").next, Next::Message);
     let reply = smtp.content(Content::Whole(b"Subject: hi\r\n\r\nhello\r\n".to_vec()));
@@ -121,7 +128,18 @@ fn imap_takes_literals_and_refuses_large_ones() {
 #[test]
 fn pop3_hands_out_and_deletes() {
     let mut pop = open(MailService::Pop3, Security::Clear);
-    let lines = ["STAT", "PASS wonderland", "USER alice", "PASS no", "USER alice", "PASS wonderland", "STAT", "RETR 2", "RETR 0", "LIST 1"];
+    let lines = [
+        "STAT",
+        "PASS wonderland",
+        "USER alice",
+        "PASS no",
+        "USER alice",
+        "PASS wonderland",
+        "STAT",
+        "RETR 2",
+        "RETR 0",
+        "LIST 1",
+    ];
     begin(&say(&mut *pop, &lines), &["-ERR", "-ERR", "+OK", "-ERR", "+OK", "+OK 1", "+OK 1 ", "-ERR", "-ERR", "+OK 1 "]);
     let mail = pop.line(b"RETR 1");
     assert!(text(&mail).starts_with("+OK") && text(&mail).ends_with("ends with it.\r\n.\r\n"), "{}", text(&mail));

@@ -16,9 +16,7 @@ pub(super) fn items(word: &Word) -> Option<Vec<String>> {
             one => vec![one.to_owned()],
         },
     };
-    let known = |name: &String| {
-        SIMPLE.contains(&name.as_str()) || name.starts_with("BODY[") || name.starts_with("BODY.PEEK[")
-    };
+    let known = |name: &String| SIMPLE.contains(&name.as_str()) || name.starts_with("BODY[") || name.starts_with("BODY.PEEK[");
     (!names.is_empty() && names.iter().all(known)).then_some(names)
 }
 
@@ -36,7 +34,11 @@ pub(super) fn brings_text(item: &str) -> bool {
 /// One item's name and value. None if its section is not to be had.
 pub(super) fn item(message: &Message, name: &str) -> Option<Vec<u8>> {
     let (head, text) = split(&message.bytes);
-    let date = || message.received.format(format_description!("[day padding:space]-[month repr:short]-[year] [hour]:[minute]:[second] +0000"));
+    let date = || {
+        message
+            .received
+            .format(format_description!("[day padding:space]-[month repr:short]-[year] [hour]:[minute]:[second] +0000"))
+    };
     let value = match name {
         "UID" => message.uid.to_string().into_bytes(),
         "FLAGS" => format!("({})", flags(message)).into_bytes(),
@@ -158,7 +160,8 @@ fn fields(head: &[u8]) -> impl Iterator<Item = (String, String)> {
 }
 
 fn envelope(head: &[u8]) -> Vec<u8> {
-    let field = |name: &str| fields(head).find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim().replace("\r\n", ""));
+    let field =
+        |name: &str| fields(head).find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim().replace("\r\n", ""));
     let from = field("From");
     let text = |name| string(field(name).as_deref());
     let people = |name: &str| addresses(field(name).as_deref());

@@ -153,7 +153,12 @@ mod tests {
         let atom = |text: &str| Word::Atom(text.to_owned());
         assert_eq!(
             line("a1 FETCH 1:* (FLAGS BODY.PEEK[HEADER.FIELDS (From To)]<0.9>)").unwrap(),
-            [atom("a1"), atom("FETCH"), atom("1:*"), Word::List(vec![atom("FLAGS"), atom("BODY.PEEK[HEADER.FIELDS (From To)]<0.9>")])]
+            [
+                atom("a1"),
+                atom("FETCH"),
+                atom("1:*"),
+                Word::List(vec![atom("FLAGS"), atom("BODY.PEEK[HEADER.FIELDS (From To)]<0.9>")])
+            ]
         );
         assert_eq!(line(r#"a "b \" c""#).unwrap()[1], Word::Text(b"b \" c".to_vec()));
         let parts = [Part::Text(b"a LOGIN {5}".to_vec()), Part::Literal(b"al\"ce".to_vec()), Part::Text(b" pw".to_vec())];
