@@ -2,14 +2,16 @@
 //! UNSELECT RFC 3691, NAMESPACE RFC 2342. Not here: folders, IDLE, conditional store.
 
 mod fetch;
+mod mailbox;
 mod parse;
 
-use super::accounts::{Account, MOST_BYTES, Message};
+use super::accounts::{Account, MOST_BYTES};
 use super::sasl::{Outcome, Sasl};
 use super::{Content, Next, Reply, Session, Setting};
 use crate::record::{Request, mail as told};
 use crate::scenario::MailProtocol;
-use parse::{Part, Word, announced, in_set, words};
+use mailbox::Selected;
+use parse::{Part, Word, announced, words};
 
 /// One conversation.
 pub(super) struct Imap {
@@ -20,12 +22,6 @@ pub(super) struct Imap {
     sasl: Sasl,
     sasl_tag: String,
     faults: u32,
-}
-
-/// The open mailbox, as this client knows it.
-struct Selected {
-    messages: Vec<Message>,
-    writable: bool,
 }
 
 /// What a command comes to: lines before the last one, and how it ended.
@@ -113,7 +109,7 @@ impl Imap {
             ("CREATE" | "DELETE" | "RENAME" | "COPY" | "MOVE", _) => plain("NO there is one mailbox, INBOX"),
             (verb, rest) => match self.selected.take() {
                 Some(mut selected) => {
-                    let (done, keep) = self.on_mailbox(account, &mut selected, verb, rest);
+                    let (done, keep) = selected.command(&self.setting.office, account, verb, rest);
                     self.selected = keep.then_some(selected);
                     done
                 }
@@ -121,25 +117,6 @@ impl Imap {
                 None => plain("BAD no such command"),
             },
         }
-    }
-
-    /// A command on the open mailbox, and whether it stays open.
-    fn on_mailbox(&self, account: Account, selected: &mut Selected, verb: &str, rest: &[Word]) -> (Done, bool) {
-        let done = match (verb, rest) {
-            ("FETCH", [set, items]) => self.fetch(account, selected, set, items, false),
-            ("STORE", [set, how, flags]) => self.store(account, selected, set, (how, flags), false),
-            ("SEARCH", keys) => search(selected, keys, false),
-            ("EXPUNGE", []) => self.expunge(account, selected, Said::Each),
-            ("CLOSE", []) => return (self.expunge(account, selected, Said::Nothing), false),
-            ("UNSELECT", []) => return (plain("OK done"), false),
-            ("UID", [command, set, items]) if command.upper() == "FETCH" => self.fetch(account, selected, set, items, true),
-            ("UID", [command, set, how, flags]) if command.upper() == "STORE" => {
-                self.store(account, selected, set, (how, flags), true)
-            }
-            ("UID", [command, keys @ ..]) if command.upper() == "SEARCH" => search(selected, keys, true),
-            _ => plain("BAD no such command"),
-        };
-        (done, true)
     }
 
     fn capabilities(&self) -> String {
@@ -254,91 +231,6 @@ impl Imap {
         done.telling(told::message(PROTOCOL, "APPEND", bytes.len()))
     }
 
-    fn fetch(&self, account: Account, selected: &mut Selected, set: &Word, items: &Word, by_uid: bool) -> Done {
-        let (Some(chosen), Some(mut names)) = (chosen(selected, set, by_uid), fetch::items(items)) else {
-            return plain("BAD no such messages or items");
-        };
-        if by_uid && !names.iter().any(|name| name == "UID") {
-            names.insert(0, "UID".to_owned());
-        }
-        let reads = selected.writable && names.iter().any(|name| fetch::reads(name));
-        let mut done = plain("OK done");
-        for at in chosen {
-            let message = &mut selected.messages[at];
-            let newly = reads && !message.seen;
-            if newly {
-                message.seen = true;
-                self.setting.office.flag(account, message.uid, |message| message.seen = true);
-            }
-            let mut values: Vec<_> = names.iter().filter_map(|name| fetch::item(message, name)).collect();
-            if newly && !names.iter().any(|name| name == "FLAGS") {
-                values.extend(fetch::item(message, "FLAGS"));
-            }
-            let line = [format!("* {} FETCH (", at + 1).into_bytes(), values.join(&b' '), b")\r\n".to_vec()].concat();
-            done.untagged.extend(line);
-            if names.iter().any(|name| fetch::brings_text(name)) {
-                done.told.push(told::message(PROTOCOL, "FETCH", message.bytes.len()));
-            }
-        }
-        done
-    }
-
-    fn store(&self, account: Account, selected: &mut Selected, set: &Word, (how, flags): (&Word, &Word), by_uid: bool) -> Done {
-        let how = how.upper();
-        let flags = match flags {
-            Word::List(flags) => flags.iter().map(Word::upper).collect(),
-            one => vec![one.upper()],
-        };
-        let (sign, silent) = match how.strip_suffix(".SILENT") {
-            Some(sign) => (sign, true),
-            None => (how.as_str(), false),
-        };
-        let Some(chosen) = chosen(selected, set, by_uid).filter(|_| ["FLAGS", "+FLAGS", "-FLAGS"].contains(&sign)) else {
-            return plain("BAD no such messages or flags");
-        };
-        if !selected.writable {
-            return plain("NO [READ-ONLY] it was opened with EXAMINE");
-        }
-        let change = |message: &mut Message| {
-            for (flag, name) in [(&mut message.seen, r"\SEEN"), (&mut message.deleted, r"\DELETED")] {
-                let named = flags.iter().any(|f| f == name);
-                *flag = match sign {
-                    "+FLAGS" => *flag || named,
-                    "-FLAGS" => *flag && !named,
-                    _ => named,
-                };
-            }
-        };
-        let mut done = plain("OK done");
-        for at in chosen {
-            let message = &mut selected.messages[at];
-            change(message);
-            self.setting.office.flag(account, message.uid, change);
-            if !silent {
-                let uid = if by_uid { format!("UID {} ", message.uid) } else { String::new() };
-                done.untagged.extend(format!("* {} FETCH ({uid}FLAGS ({}))\r\n", at + 1, fetch::flags(message)).into_bytes());
-            }
-        }
-        done
-    }
-
-    fn expunge(&self, account: Account, selected: &mut Selected, said: Said) -> Done {
-        let mut done = plain("OK done");
-        if !selected.writable {
-            return done;
-        }
-        let gone: Vec<u32> = selected.messages.iter().filter(|m| m.deleted).map(|m| m.uid).collect();
-        self.setting.office.remove(account, &gone);
-        for uid in gone {
-            let Some(at) = selected.messages.iter().position(|m| m.uid == uid) else { continue };
-            selected.messages.remove(at);
-            if said == Said::Each {
-                done.untagged.extend(format!("* {} EXPUNGE\r\n", at + 1).into_bytes());
-            }
-        }
-        done
-    }
-
     fn tag(&self) -> String {
         match self.parts.first() {
             Some(Part::Text(line)) => {
@@ -396,13 +288,6 @@ impl Session for Imap {
     }
 }
 
-/// Whether each message that goes is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Said {
-    Each,
-    Nothing,
-}
-
 impl Done {
     fn with(mut self, untagged: impl Into<Vec<u8>>) -> Self {
         self.untagged = untagged.into();
@@ -442,37 +327,6 @@ fn list(verb: &str, pattern: &Word) -> Done {
         "*" | "%" | INBOX => plain("OK done").with(format!("* {verb} () \"/\" INBOX\r\n")),
         _ => plain("OK done"),
     }
-}
-
-fn search(selected: &Selected, keys: &[Word], by_uid: bool) -> Done {
-    let last = (count(selected), selected.messages.last().map_or(0, |m| m.uid));
-    let mut found = String::new();
-    for (number, message) in (1..).zip(&selected.messages) {
-        match fetch::fits(message, number, last, keys) {
-            Some(true) => found.push_str(&format!(" {}", if by_uid { message.uid } else { number })),
-            Some(false) => {}
-            None => return plain("BAD no such key"),
-        }
-    }
-    if keys.is_empty() { plain("BAD SEARCH keys") } else { plain("OK done").with(format!("* SEARCH{found}\r\n")) }
-}
-
-/// Places in the list of the messages that a set names. None if it is no set.
-fn chosen(selected: &Selected, set: &Word, by_uid: bool) -> Option<Vec<usize>> {
-    let Word::Atom(set) = set else { return None };
-    let last = if by_uid { selected.messages.last().map_or(0, |m| m.uid) } else { count(selected) };
-    let mut all = Vec::new();
-    in_set(set, 1, 1)?;
-    for (at, (number, message)) in (1..).zip(&selected.messages).enumerate() {
-        if in_set(set, if by_uid { message.uid } else { number }, last)? {
-            all.push(at);
-        }
-    }
-    Some(all)
-}
-
-fn count(selected: &Selected) -> u32 {
-    u32::try_from(selected.messages.len()).unwrap_or(u32::MAX)
 }
 
 const PROTOCOL: MailProtocol = MailProtocol::Imap;
