@@ -8,12 +8,15 @@ pub mod cert;
 mod doctor;
 mod exec;
 pub mod forge;
+mod guard;
 mod manual;
 mod network;
 mod own;
+mod print;
 pub mod profile;
 mod run;
 mod scenario;
+mod up;
 
 use crate::error::Error;
 use crate::scenario::{Trust, Vantage};
@@ -21,9 +24,11 @@ use crate::scenario::{Trust, Vantage};
 /// Put a small Internet, an interception box and an unmodified client on one machine, and see with evidence what happens.
 #[derive(Debug, Parser)]
 #[command(name = "mitmlab", version, about, max_term_width = 110, arg_required_else_help = true)]
-#[command(after_help = "Start here:\n  mitmlab run kazakhstan-2019            July 2019, with the clients found on this machine\n  \
+#[command(
+    after_help = "Start here:\n  mitmlab run kazakhstan-2019            July 2019, with the clients found on this machine\n  \
     mitmlab exec kazakhstan-2019 -- curl https://www.facebook.com/\n  mitmlab doctor                         what this machine can do\n\n\
-    Exit codes: 0 as expected, 1 something differs, 2 wrong command line or scenario, 3 the machine cannot, 4 a bug.")]
+    Exit codes: 0 as expected, 1 something differs, 2 wrong command line or scenario, 3 the machine cannot, 4 a bug."
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -39,6 +44,7 @@ impl Cli {
         match self.command {
             Command::Run(run) => run::run(&run),
             Command::Exec(exec) => exec::exec(exec),
+            Command::Up(options) => up::up(&options),
             Command::Scenario(command) => scenario::scenario(command),
             Command::Doctor { json } => doctor::doctor(json),
             Command::Client(options) => own::client(&options),
@@ -48,13 +54,22 @@ impl Cli {
             Command::Profile(args) => printed(|out| profile::run(&args, out)),
             Command::Completions { shell } => manual::completions(shell),
             Command::Man => manual::man(),
+            Command::Guard { lab } => guard::guard(lab),
         }
     }
 }
 
+/// Says on standard error why the command ends.
+pub fn complain(error: &Error) {
+    print::err(format_args!("mitmlab: {error}"));
+}
+
 /// Runs a command that prints; its errors are the user's to mend.
 fn printed(run: impl FnOnce(&mut dyn std::io::Write) -> anyhow::Result<u8>) -> Result<u8, Error> {
-    run(&mut std::io::stdout().lock()).map_err(|error| Error::Usage(format!("{error:#}")))
+    let mut text = Vec::new();
+    let code = run(&mut text).map_err(|error| Error::Usage(format!("{error:#}")))?;
+    print::out(&String::from_utf8_lossy(&text))?;
+    Ok(code)
 }
 
 /// What to do.
@@ -64,6 +79,8 @@ pub enum Command {
     Run(Run),
     /// Run one command in the lab; its exit code is passed through
     Exec(Exec),
+    /// Keep a lab up behind an explicit proxy, until Ctrl-C
+    Up(Up),
     /// List, show, explain or check scenarios
     #[command(subcommand)]
     Scenario(Scenario),
@@ -90,6 +107,12 @@ pub enum Command {
     },
     /// Print the manual page (roff)
     Man,
+    /// Wait for the end of a lab and tidy up after it (the lab starts this itself)
+    #[command(hide = true)]
+    Guard {
+        /// Its process id
+        lab: u32,
+    },
 }
 
 /// `mitmlab run`
@@ -153,6 +176,31 @@ pub struct Exec {
     /// The command
     #[arg(last = true, required = true, value_name = "CMD")]
     pub command: Vec<String>,
+}
+
+/// `mitmlab up`
+#[derive(Debug, Args)]
+pub struct Up {
+    /// Name of a built-in scenario, or a file
+    pub scenario: String,
+    /// How bytes reach the box
+    #[command(flatten)]
+    pub network: NetworkArg,
+    /// Port of the explicit proxy on loopback (HTTP CONNECT, plain HTTP, SOCKS5); 0 for a free one
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub proxy_port: u16,
+    /// Write the root of the interception authority to this file (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub root: Option<PathBuf>,
+    /// Phase in force (the first one with an interception rule if not said)
+    #[arg(long)]
+    pub phase: Option<String>,
+    /// The scenario's clock, RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// Where the clients stand: inside, outside
+    #[arg(long, default_value = "inside")]
+    pub vantage: Vantage,
 }
 
 /// `mitmlab scenario`

@@ -8,23 +8,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
-
+use rustls::pki_types::CertificateDer;
 use tokio::task::JoinHandle;
 
 mod authorities;
 mod check;
 mod clients;
 mod containment;
+mod door;
 mod folder;
 mod front;
 mod leg;
 mod loopback;
 mod programs;
+mod reach;
 mod run;
 #[cfg(target_os = "linux")]
 mod sealed;
 mod trust;
 
+pub use door::{Door, FrontDoor};
+pub use folder::remove_folders_of;
 pub use leg::{Ended, Order};
 pub use run::{Filter, Progress, Replacement};
 
@@ -37,9 +41,9 @@ use crate::middlebox::decide::{Compiled, Context, Decision};
 use crate::middlebox::standing::Standing;
 use crate::middlebox::{Authorities as _, Middlebox};
 use crate::network::Dial;
+use crate::network::resolver::{Changed, Hook, Question, Resolver};
 #[cfg(target_os = "linux")]
 use crate::network::sealed::Entered;
-use crate::network::resolver::{Changed, Hook, Question, Resolver};
 use crate::origin::{self, Origins};
 use crate::pki::PublicPki;
 use crate::record::{Event, LegId, Recorder};
@@ -81,11 +85,15 @@ struct Shared {
     plan: Arc<Plan>,
     recorder: Recorder,
     pki: Arc<PublicPki>,
+    /// What everybody trusts: the public root, and the scenario's own.
+    roots: Vec<CertificateDer<'static>>,
     authorities: Arc<OfPlan>,
     middlebox: Arc<Middlebox>,
     ground: Ground,
     folder: Folder,
     trust: trust::Stores,
+    names: Names,
+    versions: reach::Versions,
     legs: AtomicU32,
     started: Instant,
     network: &'static str,
@@ -99,6 +107,15 @@ enum Ground {
     Loopback(Arc<Loopback>),
     #[cfg(target_os = "linux")]
     Sealed(Arc<sealed::SealedGround>),
+}
+
+/// What the phase's rules do to names.
+struct Names(Hook);
+
+impl std::fmt::Debug for Names {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Names")
+    }
 }
 
 /// The servers; they stop with the lab.
@@ -125,6 +142,7 @@ impl Lab {
         recorder.emit_run(None, started(&plan, network, &clock));
         let folder = Folder::make(scratch_of(&on)).map_err(|e| Error::machine("make the run's private folder", e))?;
         let pki = PublicPki::new(&clock).map_err(|e| Error::Bug(e.to_string()))?;
+        let roots = public_roots(&plan, &pki)?;
         let world = Arc::new(plan.world.clone());
         let (ground, listeners) = lay(&on, &plan, &world, &recorder).await?;
         let authorities = Arc::new(OfPlan::new(&plan, clock.clone()));
@@ -133,7 +151,7 @@ impl Lab {
             Arc::clone(&plan),
             recorder.clone(),
             everyone,
-            &pki.roots_der(),
+            &roots,
             Arc::clone(pki.provider()),
             Box::new(Arc::clone(&authorities)),
             ground.dial(),
@@ -156,9 +174,10 @@ impl Lab {
                 .with_dial(ground.dial_program(place));
             tasks.0.push(origin::serve(listener, Arc::new(origins)));
         }
+        let names = dns_hook(&plan, &middlebox, &recorder);
         #[cfg(target_os = "linux")]
         if let Ground::Sealed(sealed) = &ground {
-            let resolver = Resolver::new(Arc::clone(&world), recorder.clone()).with_hook(dns_hook(&plan, &middlebox, &recorder));
+            let resolver = Resolver::new(Arc::clone(&world), recorder.clone()).with_hook(Arc::clone(&names));
             tasks.0.extend(sealed.serve_names(&resolver)?);
             sealed.start_wire(Arc::clone(&middlebox))?;
         }
@@ -166,11 +185,14 @@ impl Lab {
             plan,
             recorder,
             pki,
+            roots,
             authorities,
             middlebox,
             ground,
             folder,
             trust: trust::Stores::default(),
+            names: Names(names),
+            versions: reach::Versions::default(),
             legs: AtomicU32::new(0),
             started: Instant::now(),
             network,
@@ -277,9 +299,22 @@ async fn lay(
         On::Proxy(_) => {
             let opened = Loopback::open(Arc::clone(world), recorder.clone()).await;
             let (ground, listeners) = opened.map_err(|e| Error::machine("open loopback ports for the origins", e))?;
-            Ok((Ground::Loopback(Arc::new(ground)), listeners.into_iter().map(|(place, _, listener)| (place, listener)).collect()))
+            Ok((
+                Ground::Loopback(Arc::new(ground)),
+                listeners.into_iter().map(|(place, _, listener)| (place, listener)).collect(),
+            ))
         }
     }
+}
+
+/// The roots that everybody trusts.
+fn public_roots(plan: &Plan, pki: &PublicPki) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let mut roots = pki.roots_der();
+    for file in &plan.world.extra_roots {
+        let read = crate::forge::pem::read_chain(file);
+        roots.extend(read.map_err(|e| Error::Usage(format!("scenario `{}`, `[world] roots`: {e}", plan.name)))?);
+    }
+    Ok(roots)
 }
 
 fn scratch_of(on: &On<'_>) -> Option<PathBuf> {
@@ -305,7 +340,7 @@ fn dns_hook(plan: &Arc<Plan>, middlebox: &Arc<Middlebox>, recorder: &Recorder) -
     let compiled = Compiled::new(Arc::clone(plan));
     let (middlebox, recorder) = (Arc::clone(middlebox), recorder.clone());
     Arc::new(move |question: &Question| {
-        let standing = middlebox.standings().of(recorder.leg_of(question.client.ip()));
+        let standing = middlebox.standings().of(question.leg.or_else(|| recorder.leg_of(question.client.ip())));
         if !standing.interference {
             return None;
         }
@@ -329,4 +364,3 @@ fn dns_hook(plan: &Arc<Plan>, middlebox: &Arc<Middlebox>, recorder: &Recorder) -
         }
     })
 }
-

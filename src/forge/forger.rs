@@ -9,7 +9,7 @@ use rustls_pki_types::CertificateDer;
 use time::OffsetDateTime;
 
 use super::authority::{Authority, Confinement, Issuer};
-use super::cache::{Cache, Serials};
+use super::cache::{Cache, Place, Serials};
 use super::dates::Dates;
 use super::error::ForgeError;
 use super::extension::AltName;
@@ -177,20 +177,11 @@ impl Forger {
     ) -> Result<Arc<Forged>, ForgeError> {
         let began = Instant::now();
         let inner = &*self.0;
-        let treatment = inner.treatment(fault)?;
-        let host = if inner.wants_host(treatment) { Some(host::wanted(sni, destination)?) } else { None };
-        let (issuer, root) = inner.issuing(treatment)?;
-        let key = CacheKey {
-            genuine: (inner.profile.leaf.cache != CacheBy::Host).then(|| genuine.first().map(|leaf| sha256(leaf))).flatten(),
-            host: host.clone(),
-            issuer: issuer.facts.key_id,
-            treatment,
-        };
-        let place = inner.cache.place(&key);
+        let Wish { treatment, host, issuer, root, place } = inner.wish(genuine, sni, destination, fault)?;
         let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
         let now = inner.options.dates.now(&inner.clock);
-        if let Some(kept) = place.as_ref().filter(|kept| kept.stale_after.is_none_or(|end| now < end)) {
-            return Ok(kept.clone());
+        if let Some(kept) = fresh(&place, now) {
+            return Ok(kept);
         }
         let mut forged = inner.make(genuine, host.as_ref(), &issuer, root.as_deref(), treatment, now)?;
         if forged.chain[0].len() <= LARGEST_CACHED {
@@ -201,9 +192,56 @@ impl Forger {
         forged.micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX).max(1);
         Ok(Arc::new(forged))
     }
+
+    /// What [`Self::forge`] would answer, if it could at once: never blocks, makes nothing.
+    pub fn forged_already(
+        &self,
+        genuine: &[CertificateDer<'_>],
+        sni: Option<&str>,
+        destination: IpAddr,
+        fault: Option<OriginFault>,
+    ) -> Option<Arc<Forged>> {
+        let wish = self.0.wish(genuine, sni, destination, fault).ok()?;
+        let place = wish.place.try_lock().ok()?;
+        fresh(&place, self.0.options.dates.now(&self.0.clock))
+    }
+}
+
+/// What a leaf is made from, and the place that is kept for it.
+struct Wish {
+    treatment: Treatment,
+    host: Option<AltName>,
+    issuer: Arc<Issuer>,
+    root: Option<Arc<Issuer>>,
+    place: Place<Arc<Forged>>,
+}
+
+fn fresh(place: &Option<Arc<Forged>>, now: OffsetDateTime) -> Option<Arc<Forged>> {
+    place.as_ref().filter(|kept| kept.stale_after.is_none_or(|end| now < end)).cloned()
 }
 
 impl Inner {
+    fn wish(
+        &self,
+        genuine: &[CertificateDer<'_>],
+        sni: Option<&str>,
+        destination: IpAddr,
+        fault: Option<OriginFault>,
+    ) -> Result<Wish, ForgeError> {
+        let treatment = self.treatment(fault)?;
+        let wants_host = self.wants_host(treatment);
+        let host = if wants_host { Some(host::wanted(sni, destination)?) } else { None };
+        let (issuer, root) = self.issuing(treatment)?;
+        let key = CacheKey {
+            genuine: (self.profile.leaf.cache != CacheBy::Host).then(|| genuine.first().map(|leaf| sha256(leaf))).flatten(),
+            host: host.clone(),
+            issuer: issuer.facts.key_id,
+            treatment,
+        };
+        let place = self.cache.place(&key);
+        Ok(Wish { treatment, host, issuer, root, place })
+    }
+
     fn treatment(&self, fault: Option<OriginFault>) -> Result<Treatment, ForgeError> {
         match (fault, self.options.upstream_fault) {
             (None, _) => Ok(Treatment::Sound),

@@ -136,7 +136,7 @@ pub(super) async fn serve(visit: &Visit, stream: TcpStream, mail: Mail) {
 
 /// Serves a connection on which TLS comes first.
 pub(super) async fn serve_tls(visit: &Visit, stream: TcpStream, beginning: Beginning, name: Option<&str>, mail: Mail) {
-    match https::secure(visit, stream, beginning, name, &[]).await {
+    match https::secure(visit, stream, beginning, name, (&[], None)).await {
         Ok(Some((stream, _))) => {
             let mut lines = Lines::new(visit.witness.above_tls(stream));
             let mut session = session(visit, mail, Security::First);
@@ -156,7 +156,7 @@ async fn upgrade(visit: &Visit, mut stream: TcpStream, mail: Mail) {
         First::Hello(hello) => {
             visit.witness.hello(hello);
             let name = hello.sni.clone();
-            match https::secure(visit, stream, beginning, name.as_deref(), &[]).await {
+            match https::secure(visit, stream, beginning, name.as_deref(), (&[], None)).await {
                 Ok(Some((stream, _))) => {
                     let mut session = session(visit, mail, Security::Upgraded);
                     let mut lines = Lines::new(visit.witness.above_tls(stream));

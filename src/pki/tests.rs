@@ -1,5 +1,6 @@
 //! The public PKI, judged by webpki and read field by field.
 
+use crate::tls::describe;
 use std::collections::HashSet;
 
 use rustls::client::danger::ServerCertVerifier as _;
@@ -10,7 +11,6 @@ use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::{FromDer as _, ParsedExtension, X509Certificate};
 
 use super::*;
-use crate::tls::describe;
 use crate::scenario::{Cert, Clock, Place, Site};
 
 fn site(names: &[&str], cert: Cert) -> Site {

@@ -61,7 +61,8 @@ async fn the_dialled_address_and_the_name_select_the_site() {
         assert_eq!(told.names, [shown]);
     }
     for nobody in ["192.0.2.1:443", "203.0.113.9:443", "157.240.22.35:80"] {
-        let mut stream = dialled.dial(listening, Some(client), nobody.parse().expect("an address"), |_| {}).await.expect("dialled");
+        let mut stream =
+            dialled.dial(listening, Some(client), nobody.parse().expect("an address"), |_| {}).await.expect("dialled");
         let error = stream.read_u8().await.expect_err("reset");
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{nobody}");
     }
