@@ -8,6 +8,7 @@
 //! ```text
 //!  accept ──► first bytes ──► select(address, port, name) ─► https ─► http ─► page
 //!                                                          ├► http ────────┘
+//!                                                          ├► mail: SMTP, IMAP, POP3 (where the server speaks first: at once)
 //!                                                          └► relay to a program (Exec) or a server of the user's own
 //! ```
 //!
@@ -36,6 +37,7 @@ mod exec;
 mod first;
 mod http;
 mod https;
+mod mail;
 mod page;
 mod relay;
 mod select;
@@ -66,6 +68,7 @@ pub struct Origins {
     programs: Arc<std::collections::HashMap<SocketAddr, SocketAddr>>,
     patience: Patience,
     turns: Arc<AtomicUsize>,
+    post: Arc<mail::PostOffice>,
 }
 
 /// How long a server waits.
@@ -92,6 +95,7 @@ impl Origins {
             programs: Arc::default(),
             patience: Patience { hello: Duration::from_secs(10), idle: Duration::from_secs(60) },
             turns: Arc::default(),
+            post: Arc::default(),
         }
     }
 

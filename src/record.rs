@@ -14,6 +14,7 @@ mod folder;
 pub mod har;
 mod jsonl;
 mod keylog;
+pub mod mail;
 mod meter;
 mod packets;
 pub mod pcapng;

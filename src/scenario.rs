@@ -14,6 +14,7 @@ mod diagnostic;
 mod explain;
 mod library;
 mod load;
+mod mail;
 mod needs;
 pub mod plan;
 mod read;
@@ -28,6 +29,7 @@ pub use diagnostic::{Diagnostic, Diagnostics, Kind};
 pub use explain::explain;
 pub use library::{Listed, embedded, list, show};
 pub use load::{load, load_text};
+pub use mail::{MailProtocol, MailService};
 pub use needs::Needs;
 pub use plan::{
     Authority, Cert, Chance, Check, CheckClient, Detector, Expect, Matcher, Network, Notice, Origin, Phase, Plan, Rule, Says,

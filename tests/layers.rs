@@ -41,6 +41,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("cli", &["client", "control", "error", "forge", "lab", "network", "pki", "probe", "record", "scenario", "verdict", "x509"]),
 ];
 
+/// The module for system calls without a safe face: this file and those below it.
+const UNSAFE_HOME: &str = "src/network/sealed/sys";
+
 /// A file longer than this has a second reason to change.
 const LONGEST: usize = 450;
 
@@ -84,8 +87,9 @@ fn unsafe_has_one_home() {
         .into_iter()
         .filter(|(_, text)| code_lines(text).any(|(_, line)| line.contains("unsafe {") || line.contains("unsafe fn")))
         .map(|(file, _)| file)
+        .filter(|file| !file.starts_with(UNSAFE_HOME) && *file != Path::new(UNSAFE_HOME).with_extension("rs"))
         .collect();
-    assert!(homes.iter().all(|home| home.to_string_lossy().starts_with("src/network/sealed/sys")), "{homes:?}");
+    assert!(homes.is_empty(), "`unsafe` outside {UNSAFE_HOME}: {homes:?}");
 }
 
 fn sources() -> Vec<(PathBuf, String)> {

@@ -1,12 +1,15 @@
-//! What the box can read of an intercepted conversation: the first request and its answer's status.
+//! What the box can read of an intercepted conversation: of the web, the first request and its answer's status; of mail, the commands.
 //!
 //! HTTP/1 (RFC 9112) is read; of HTTP/2 (RFC 9113) the record says that it was readable and how much. Secrets are named by kind and
 //! length, never kept.
+
+mod mail;
 
 use super::relay::Tap;
 use super::sniff::{HttpHead, Seen, Sniffed, sniff};
 use crate::record::{ConnectionId, Event, Observer, Recorder, Request};
 use crate::scenario::First;
+use mail::MailTap;
 
 /// Reads along until the first request and its status are known.
 pub struct HttpTap {
@@ -16,13 +19,14 @@ pub struct HttpTap {
     protocol: Option<String>,
     up: Vec<u8>,
     request: Option<Request>,
+    mail: Option<MailTap>,
     done: bool,
 }
 
 impl HttpTap {
     /// A tap that tells the record as `by`. `protocol` is the negotiated one.
     pub fn new(recorder: Recorder, id: ConnectionId, by: Observer, protocol: Option<String>) -> Self {
-        Self { recorder, id, by, protocol, up: Vec::new(), request: None, done: false }
+        Self { recorder, id, by, protocol, up: Vec::new(), request: None, mail: None, done: false }
     }
 
     fn tell(&mut self, status: Option<u16>) {
@@ -37,6 +41,9 @@ impl HttpTap {
 
 impl Tap for HttpTap {
     fn up(&mut self, bytes: &[u8]) {
+        if let Some(mail) = &mut self.mail {
+            return mail.up(bytes, &mut |request| self.recorder.emit(self.id, Event::Request { by: self.by, request }));
+        }
         if self.done || self.request.is_some() {
             return;
         }
@@ -54,13 +61,20 @@ impl Tap for HttpTap {
         if let Sniffed::Seen(seen) = sniff(&self.up, First::Stream) {
             match seen {
                 Seen::Http(head) => self.request = Some(request(&head, self.protocol.as_deref())),
+                Seen::Plain { protocol } if protocol.mail().is_some() => self.mail = protocol.mail().map(MailTap::new),
                 _ => self.done = true,
             }
-            self.up = Vec::new();
+            let first = std::mem::take(&mut self.up);
+            if self.mail.is_some() {
+                self.up(&first);
+            }
         }
     }
 
     fn down(&mut self, bytes: &[u8]) {
+        if let Some(mail) = &mut self.mail {
+            return mail.down(bytes, &mut |request| self.recorder.emit(self.id, Event::Request { by: self.by, request }));
+        }
         if !self.done && self.request.is_some() {
             self.tell(status(bytes));
         }

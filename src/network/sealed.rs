@@ -26,7 +26,7 @@ mod program;
 mod rules;
 mod sockets;
 mod space;
-mod sys;
+pub(in crate::network) mod sys;
 mod topology;
 
 use std::collections::HashSet;

@@ -42,12 +42,12 @@ mod options;
 mod read;
 mod scan;
 mod shape;
-#[path = "sealed/sys_wire.rs"]
-mod sys;
 mod table;
 mod takeover;
 #[cfg(test)]
 mod tests;
+
+use super::sealed::sys::wire as sys;
 
 pub use act::{Act, Beyond, Residual, Scope, Then, Throttle};
 pub use handler::{CloseFlag, Flow, FlowEnd, FlowId, Handler, OnBytes, OnDatagram, OnOpen, PlainAlert, Side, Why};

@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use super::first::{self, Beginning, First};
+use super::mail::{self, Mail};
 use super::select::Nobody;
 use super::{Origins, http, https, relay};
 use crate::network::listen::{Accepted, Listener};
@@ -49,6 +50,9 @@ async fn one(accepted: Accepted, origins: Arc<Origins>) {
     if origins.relays(destination) {
         return relay::serve(&visit, stream).await;
     }
+    if let Some(mail) = origins.mail_at(destination).filter(|mail| !mail.service.is_implicit()) {
+        return mail::serve(&visit, stream, mail).await;
+    }
     let deadline = Instant::now() + origins.patience.hello;
     let beginning = first::read(&mut stream, deadline).await;
     visit.witness.raw().add_read(beginning.bytes.len());
@@ -65,7 +69,10 @@ pub(super) struct Visit {
 }
 
 async fn begin(visit: &Visit, stream: TcpStream, beginning: Beginning) {
-    let summary = first::summary(&beginning.bytes);
+    let summary = match visit.origins.mail_at(visit.destination) {
+        Some(mail) => mail::summary(mail, &beginning.bytes),
+        None => first::summary(&beginning.bytes),
+    };
     match &beginning.first {
         First::Hello(hello) => visit.witness.hello(hello),
         First::MalformedHello(why) => visit.witness.first_bytes("malformed-hello", why.clone()),
@@ -85,6 +92,11 @@ async fn begin(visit: &Visit, stream: TcpStream, beginning: Beginning) {
         }
         (Serve::Https { .. }, _) => https::serve(visit, stream, beginning, name.as_deref()).await,
         (Serve::Http { .. }, _) => http::serve_plain(visit, stream, beginning.bytes).await,
+        (serve @ Serve::Mail { .. }, _) => {
+            if let Some(mail) = Mail::of(serve) {
+                mail::serve_tls(visit, stream, beginning, name.as_deref(), mail).await;
+            }
+        }
         (Serve::Exec { .. } | Serve::Loopback { .. }, _) => {}
     }
 }

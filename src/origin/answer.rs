@@ -86,7 +86,7 @@ async fn route(
     let pages = match &selected.service.serve {
         Serve::Http { to_https: true, .. } => return to_https(&host, asked),
         Serve::Http { pages, .. } | Serve::Https { pages, .. } => pages.as_deref(),
-        Serve::Exec { .. } | Serve::Loopback { .. } => None,
+        Serve::Mail { .. } | Serve::Exec { .. } | Serve::Loopback { .. } => None,
     };
     if crate::pki::is_service_host(&host) {
         return authorities(visit, &host, &asked.path, request).await;

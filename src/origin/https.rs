@@ -31,11 +31,26 @@ pub(super) async fn serve(visit: &Visit, stream: TcpStream, beginning: Beginning
 async fn converse(visit: &Visit, stream: TcpStream, beginning: Beginning, name: Option<&str>) -> Result<(), String> {
     let Ok(selected) = visit.origins.select(visit.destination, name) else { return Ok(()) };
     let Serve::Https { alpn, tls: only, .. } = &selected.service.serve else { return Ok(()) };
+    let Some((stream, tls)) = secure(visit, stream, beginning, name, (alpn, *only)).await? else { return Ok(()) };
+    let seen = Seen { default_name: name.map(str::to_owned), tls: Some(tls) };
+    http::converse(visit, visit.witness.above_tls(stream), seen).await;
+    Ok(())
+}
+
+/// Shakes hands as the site that is asked for. None if it failed: the record knows how.
+pub(super) async fn secure(
+    visit: &Visit,
+    stream: TcpStream,
+    beginning: Beginning,
+    name: Option<&str>,
+    (alpn, only): (&[String], Option<TlsVersion>),
+) -> Result<Option<(TlsStream<Counted<TcpStream>>, TlsSeen)>, String> {
+    let Ok(selected) = visit.origins.select(visit.destination, name) else { return Ok(None) };
     let site = visit.origins.shown_to(visit.client, selected.site);
     let issued = issued(&visit.origins.pki, &site).await?;
-    let config = config(&visit.origins.pki, &issued, alpn, *only, &visit.witness).map_err(|e| e.to_string())?;
+    let config = config(&visit.origins.pki, &issued, alpn, only, &visit.witness).map_err(|e| e.to_string())?;
     let Beginning { bytes, first, since } = beginning;
-    let Some(stream) = shake_hands(visit, config, visit.witness.below_tls(stream, bytes)).await else { return Ok(()) };
+    let Some(stream) = shake_hands(visit, config, visit.witness.below_tls(stream, bytes)).await else { return Ok(None) };
     let us = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
     let handshake = tls::handshake(stream.get_ref().1, us);
     visit.witness.handshake(handshake.clone());
@@ -43,9 +58,7 @@ async fn converse(visit: &Visit, stream: TcpStream, beginning: Beginning, name: 
         First::Hello(hello) => Some(hello),
         _ => None,
     };
-    let seen = Seen { default_name: name.map(str::to_owned), tls: Some(TlsSeen { handshake, hello }) };
-    http::converse(visit, visit.witness.above_tls(stream), seen).await;
-    Ok(())
+    Ok(Some((stream, TlsSeen { handshake, hello })))
 }
 
 /// None if it failed; the record knows how.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::Origins;
+use super::mail::Mail;
 use crate::scenario::{Serve, Service, Site};
 
 /// What a connection came for.
@@ -49,6 +50,11 @@ impl Origins {
             first.get_or_insert(Selected { site, service });
         }
         first.ok_or(if known { Nobody::NoService } else { Nobody::NoSite })
+    }
+
+    /// The mail server there, if it is one.
+    pub(super) fn mail_at(&self, at: SocketAddr) -> Option<Mail> {
+        self.select(at, None).ok().and_then(|selected| Mail::of(&selected.service.serve))
     }
 
     /// True if the server speaks first there, or may: the first bytes are not ours to wait for.

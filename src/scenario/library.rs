@@ -164,6 +164,7 @@ macro_rules! embed {
 }
 
 const FILES: &[(&str, &str)] = embed![
+    "lab/world/mail.toml",
     "lab/world/web-2019.toml",
     "scenarios/blocked-root-is-refused-although-installed.toml",
     "scenarios/blocked-root-of-a-family-is-refused.toml",
@@ -178,6 +179,7 @@ const FILES: &[(&str, &str)] = embed![
     "scenarios/ipv6-is-intercepted-too.toml",
     "scenarios/kazakhstan-2019.toml",
     "scenarios/large-hello-works.toml",
+    "scenarios/mail-implicit-tls-forged.toml",
     "scenarios/masking-box-hides-an-expired-certificate.toml",
     "scenarios/mirroring-box-forges-the-fault-too.toml",
     "scenarios/namesake-of-a-blocked-root-is-accepted.toml",

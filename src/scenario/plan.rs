@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use super::mail::MailService;
 use super::words::{
     Action, Direction, First, OriginTrust, Place, TlsVersion, Transport, Trust, UpstreamFault, Vantage, VerdictKind,
 };
@@ -132,6 +133,15 @@ pub enum Serve {
         pages: Option<PathBuf>,
         /// Redirect everything to `https://`.
         to_https: bool,
+    },
+    /// Mail: SMTP, IMAP or POP3, with two accounts.
+    Mail {
+        /// Which of them, and whether TLS comes first.
+        service: MailService,
+        /// The upgrade to TLS is offered (where TLS does not come first).
+        starttls: bool,
+        /// A login is taken without TLS, too.
+        clear_login: bool,
     },
     /// A program that is started with the world. `{cert}`, `{key}`, `{chain}`, `{port}`, `{dir}` are filled in.
     Exec {

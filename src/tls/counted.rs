@@ -139,6 +139,11 @@ impl<S> Counted<S> {
         &self.inner
     }
 
+    /// The stream below, given back: whoever has it now counts and tells on its own.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+
     fn look(&mut self, way: Way, bytes: &[u8]) {
         let Some((received, sent)) = &mut self.watches else { return };
         let watch = if way == Way::In { received } else { sent };

@@ -4,15 +4,17 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Cursor, ErrorKind, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::process::Command;
-use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use mitmlab::network::sealed::{self, Divert, Entered, Sealed, SealedChild, SpawnSpec, Stdio, Topology, WireLink, WireLinks};
 use mitmlab::network::wire::{
     Act, Commander, Flow, FlowEnd, FlowId, Handler, LinkId, Links, OnBytes, OnDatagram, OnOpen, Options, Wire,
 };
+use mitmlab::scenario::{Place, Transport, Vantage};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 
 /// Everything that a trial needs.
@@ -21,7 +23,16 @@ pub(crate) struct Stage {
     pub(crate) commander: Commander,
     pub(crate) options: Options,
     _wire: Wire,
+    _client: SealedChild,
+    _entered: Entered,
 }
+
+/// Why this machine cannot show the trials.
+pub(crate) struct Missing(pub(crate) String);
+
+static SEALED: OnceLock<Sealed> = OnceLock::new();
+/// The client's network namespace.
+static CLIENT: OnceLock<File> = OnceLock::new();
 
 /// What is done for an address, and what was seen.
 #[derive(Default)]
@@ -58,15 +69,28 @@ pub(crate) struct Log {
 pub(crate) const PATIENCE: Duration = Duration::from_secs(12);
 
 impl Stage {
-    pub(crate) fn set() -> Result<Self, String> {
+    /// Makes the network, the world and the wire. The process has one thread still, and its namespaces become the box's.
+    pub(crate) fn set() -> Result<Self, Missing> {
+        let sealed = sealed::enter().and_then(|entered| {
+            let sealed = Sealed::build(&entered, &topology())?;
+            Ok((entered, sealed))
+        });
+        let (entered, sealed) = sealed.map_err(|refused| Missing(refused.to_string()))?;
+        let sealed = SEALED.get_or_init(|| sealed);
+        let client = client(sealed);
+        CLIENT.get_or_init(|| File::open(format!("/proc/{}/ns/net", client.init())).unwrap());
         let script = Arc::new(Script::default());
+        world(sealed, &script).unwrap();
         let options = Options { hold_deadline: Duration::from_secs(2), ..Options::default() };
-        let (d1, d0, h1, h0) = (link("d1")?, link("d0")?, link("h1")?, link("h0")?);
-        let links = Links { d1, d0_mac: d0.mac, h1, h0_mac: h0.mac };
         let handler = Arc::new(Acting { script: script.clone() });
-        let (wire, commander) = Wire::start(links, handler, options).map_err(|e| format!("start: {e}"))?;
-        world(script.clone());
-        Ok(Self { script, commander, options, _wire: wire })
+        let (wire, commander) = Wire::start(links(&sealed.wire_links()), handler, options).unwrap();
+        Ok(Self { script, commander, options, _wire: wire, _client: client, _entered: entered })
+    }
+
+    /// A client's address that nobody else uses, for sockets of the box.
+    pub(crate) fn client_address(&self, six: bool) -> IpAddr {
+        let addresses = SEALED.get().unwrap().reserve(Vantage::Inside);
+        if six { addresses.v6.unwrap().into() } else { addresses.v4.into() }
     }
 
     pub(crate) fn rule(&self, address: &str, rule: Rule) -> SocketAddr {
@@ -128,9 +152,14 @@ impl Stage {
     }
 }
 
-/// Runs `work` in the client's namespace.
+/// Runs `work` on a thread of its own in the client's namespace.
 pub(crate) fn at_client<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    inside("WIRE_CLIENT", work)
+    let enter = move || {
+        let kind = Some(rustix::thread::LinkNameSpaceType::Network);
+        rustix::thread::move_into_link_name_space(CLIENT.get().unwrap().as_fd(), kind).unwrap();
+        work()
+    };
+    std::thread::spawn(enter).join().unwrap()
 }
 
 /// Switches off options of the client's kernel while `work` runs.
@@ -148,14 +177,9 @@ pub(crate) fn with_options_off<T>(off: &'static [&'static str], work: impl FnOnc
     done
 }
 
-fn inside<T: Send + 'static>(pid: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
-    let pid = std::env::var(pid).unwrap();
-    let enter = move || {
-        let namespace = File::open(format!("/proc/{pid}/ns/net")).unwrap();
-        rustix::thread::move_into_link_name_space(namespace.as_fd(), None).unwrap();
-        work()
-    };
-    std::thread::spawn(enter).join().unwrap()
+/// An IPv4 address as such: the world's listeners see it mapped.
+fn plain(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 /// A TLS server's configuration with a certificate for `name`.
@@ -303,60 +327,60 @@ impl Handler for Acting {
     }
 }
 
-fn link(name: &str) -> Result<LinkId, String> {
-    let out = Command::new("ip").args(["-o", "link", "show", name]).output().map_err(|e| format!("ip: {e}"))?;
-    let text = String::from_utf8_lossy(&out.stdout).into_owned();
-    let index = text.split(':').next().and_then(|index| index.trim().parse().ok()).ok_or(format!("no link {name} here"))?;
-    let mac = text.split("link/ether ").nth(1).and_then(|rest| rest.split(' ').next()).ok_or("no address")?;
-    let mut bytes = [0; 6];
-    for (byte, text) in bytes.iter_mut().zip(mac.split(':')) {
-        *byte = u8::from_str_radix(text, 16).map_err(|e| e.to_string())?;
-    }
-    Ok(LinkId { index, mac: bytes })
+/// A program that only holds its network: the trials are threads beside it.
+fn client(sealed: &Sealed) -> SealedChild {
+    let spec = SpawnSpec {
+        argv: ["sleep", "infinity"].map(Into::into).to_vec(),
+        env: Vec::new(),
+        cwd: "/".into(),
+        binds: Vec::new(),
+        covers: Vec::new(),
+        nameservers: Vec::new(),
+        stdio: Stdio::Piped,
+    };
+    sealed.spawn(sealed.reserve(Vantage::Inside), spec).unwrap()
 }
 
 /// The world: port 443 of every address. Echoes; where the last byte of the address is 2, speaks TLS; where it is 3, greets first;
 /// where it is 4, waits for a word and sends `x` without end; where it is 5, listens only;
 /// where it is 6, listens only and keeps nothing. Port 444 is the same, and not diverted.
-fn world(script: Arc<Script>) {
-    let (ready, started) = mpsc::channel();
-    for any in ["0.0.0.0:443", "[::]:443", "0.0.0.0:444"] {
-        let (script, ready) = (script.clone(), ready.clone());
-        let config = tls("genuine.test");
-        let work = move || {
-            let socket =
-                socket2::Socket::new(socket2::Domain::for_address(any.parse().unwrap()), socket2::Type::STREAM, None).unwrap();
-            if any.starts_with('[') {
-                socket.set_only_v6(true).unwrap();
+fn world(sealed: &Sealed, script: &Arc<Script>) -> std::io::Result<()> {
+    let config = tls("genuine.test");
+    for port in [443, 444] {
+        let listener = sealed.listen_tcp(Place::Outside, port)?;
+        listener.set_nonblocking(false)?;
+        let (script, config) = (script.clone(), config.clone());
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (script, config) = (script.clone(), config.clone());
+                std::thread::spawn(move || origin(stream, &script, config));
             }
-            socket.set_reuse_address(true).unwrap();
-            socket.bind(&any.parse::<SocketAddr>().unwrap().into()).unwrap();
-            socket.listen(512).unwrap();
-            let listener: TcpListener = socket.into();
-            let udp = (any == "0.0.0.0:443").then(|| UdpSocket::bind("10.0.1.2:443").unwrap());
-            if let Some(udp) = udp {
-                std::thread::spawn(move || {
-                    let mut datagram = [0; 2000];
-                    while let Ok((got, from)) = udp.recv_from(&mut datagram) {
-                        let _ = udp.send_to(&[b"origin: ", &datagram[..got]].concat(), from);
-                    }
-                });
-            }
-            ready.send(()).unwrap();
-            std::thread::spawn(move || {
-                for stream in listener.incoming().flatten() {
-                    let (script, config) = (script.clone(), config.clone());
-                    std::thread::spawn(move || origin(stream, &script, config));
-                }
-            });
-        };
-        inside("WIRE_WORLD", work);
-        started.recv().unwrap();
+        });
+    }
+    let udp = sealed.bind_udp(Place::Outside, 443)?;
+    udp.set_nonblocking(false)?;
+    std::thread::spawn(move || {
+        let mut datagram = [0; 2000];
+        while let Ok(got) = sealed::receive(&udp, &mut datagram) {
+            let _ = sealed::send(&udp, &[b"origin: ", &datagram[..got.length]].concat(), got.local, got.peer);
+        }
+    });
+    Ok(())
+}
+
+/// Every address that a trial dials, abroad.
+fn topology() -> Topology {
+    let both = [Transport::Tcp, Transport::Udp];
+    Topology {
+        ipv6: true,
+        outside_sites: SITES.iter().map(|site| site.parse().unwrap()).collect(),
+        diverted: both.map(|transport| Divert { transport, port: 443 }).to_vec(),
+        ..Topology::default()
     }
 }
 
 fn origin(mut stream: TcpStream, script: &Script, config: Arc<rustls::ServerConfig>) {
-    let (Ok(client), Ok(here)) = (stream.peer_addr(), stream.local_addr()) else { return };
+    let (Ok(client), Ok(here)) = (stream.peer_addr().map(plain), stream.local_addr().map(plain)) else { return };
     let note = |bytes: &[u8], end: Option<String>| {
         let mut log = script.log.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = log.origin.entry(client).or_default();
@@ -405,3 +429,65 @@ fn echo(stream: &mut TcpStream, note: &dyn Fn(&[u8], Option<String>), answer: bo
         }
     }
 }
+
+fn links(links: &WireLinks) -> Links {
+    let id = |link: &WireLink| LinkId { index: link.index, mac: link.mac };
+    Links { d1: id(&links.d1), d0_mac: links.d0.mac, h1: id(&links.h1), h0_mac: links.h0.mac }
+}
+
+/// Where the world answers.
+const SITES: &[&str] = &[
+    "93.184.1.2",
+    "93.184.2.1",
+    "93.184.3.1",
+    "93.184.4.1",
+    "93.184.9.1",
+    "93.184.9.6",
+    "157.240.1.2",
+    "157.240.2.5",
+    "157.240.3.3",
+    "157.240.4.3",
+    "157.240.5.1",
+    "157.240.6.1",
+    "157.240.7.1",
+    "157.240.8.1",
+    "157.240.9.2",
+    "157.240.10.1",
+    "157.240.11.1",
+    "157.240.12.1",
+    "157.240.13.1",
+    "157.240.13.100",
+    "157.240.14.4",
+    "157.240.15.1",
+    "157.240.16.1",
+    "157.240.17.1",
+    "157.240.18.1",
+    "157.240.19.1",
+    "157.240.20.1",
+    "157.240.21.4",
+    "157.240.22.4",
+    "157.240.23.1",
+    "157.240.24.4",
+    "157.240.25.4",
+    "157.240.26.1",
+    "157.240.27.1",
+    "157.240.27.2",
+    "157.240.28.1",
+    "157.240.29.1",
+    "157.240.30.10",
+    "157.240.30.11",
+    "157.240.30.12",
+    "157.240.30.13",
+    "2606:2800::1:1",
+    "2606:2800::2",
+    "2a03:2880::10:1",
+    "2a03:2880::15:1",
+    "2a03:2880::16:1",
+    "2a03:2880::2",
+    "2a03:2880::26:1",
+    "2a03:2880::30:10",
+    "2a03:2880::30:11",
+    "2a03:2880::30:12",
+    "2a03:2880::30:13",
+    "2a03:2880::6:1",
+];

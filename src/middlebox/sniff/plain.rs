@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::http::HttpHead;
 use super::{NoHello, Seen, Sniffed};
+use crate::scenario::MailProtocol;
 
 /// What bytes without TLS look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +35,16 @@ impl Protocol {
             Self::Ssh => "ssh",
             Self::Unknown => "unknown",
             Self::Xmpp => "xmpp",
+        }
+    }
+
+    /// The mail protocol, if it is one.
+    pub fn mail(self) -> Option<MailProtocol> {
+        match self {
+            Self::Imap => Some(MailProtocol::Imap),
+            Self::Pop3 => Some(MailProtocol::Pop3),
+            Self::Smtp => Some(MailProtocol::Smtp),
+            Self::Http2 | Self::Ssh | Self::Unknown | Self::Xmpp => None,
         }
     }
 

@@ -1,9 +1,12 @@
-//! The only `unsafe` of the project: `fork`, the init of a client's process namespace, and control messages of UDP.
+//! The only `unsafe` of the project: `fork`, the init of a client's process namespace, control messages of UDP, and below
+//! in [`wire`] what the wire asks of the kernel.
 //!
 //! Everything here is a thin safe face over one or two system calls. What runs between `fork` and `execve` (or in the
 //! init, which never calls `execve`) uses async-signal-safe calls only: no allocation, no lock, no panic.
 //! See signal-safety(7), pid_namespaces(7), ip(7), ipv6(7).
 #![expect(unsafe_code, reason = "the one module where system calls without a safe face are made")]
+
+pub(in crate::network) mod wire;
 
 use std::ffi::{CString, c_char, c_int, c_ulong, c_void};
 use std::io;

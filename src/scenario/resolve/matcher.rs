@@ -151,8 +151,8 @@ fn against_world(r: &mut Resolver<'_>, written: &MatchWritten, matcher: &Matcher
             );
         }
     }
-    let https = services().any(|s| matches!(s.serve, Serve::Https { .. } | Serve::Exec { .. } | Serve::Loopback { .. }));
-    if let Some(sni) = written.sni.as_ref().filter(|_| !https && matcher.transport != Some(Transport::Udp)) {
+    let tls = services().any(|s| !matches!(s.serve, Serve::Http { .. }));
+    if let Some(sni) = written.sni.as_ref().filter(|_| !tls && matcher.transport != Some(Transport::Udp)) {
         let spot = r.spot(sni);
         r.collector.report(Kind::CannotMatch, &spot, "no service of the world speaks TLS");
     }

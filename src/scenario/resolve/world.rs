@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Resolver;
 use super::lists::is_host;
 use crate::scenario::diagnostic::{Kind, Spot};
+use crate::scenario::mail::MailService;
 use crate::scenario::plan::{Cert, Serve, Service, Site, World};
 use crate::scenario::written::{
     At, CertWritten, OneOrMany, Scenario, ServeWord, ServiceTable, ServiceWritten, SiteWritten, WorldFile,
@@ -156,6 +157,7 @@ fn services(r: &mut Resolver<'_>, written: &SiteWritten, here: &Spot, source: us
         let resolved = match service {
             ServiceWritten::Https => Some(https()),
             ServiceWritten::Http => Some(http()),
+            ServiceWritten::Mail(service) => Some(mail(*service, service.port(), &ServiceTable::default())),
             ServiceWritten::Table(table) => detailed(r, table, &spot),
         };
         let Some(resolved) = resolved else { continue };
@@ -196,13 +198,18 @@ fn http() -> Service {
     Service { port: 80, serve: Serve::Http { pages: None, to_https: true } }
 }
 
+fn mail(service: MailService, port: u16, table: &ServiceTable) -> Service {
+    let (starttls, clear_login) = (table.starttls.unwrap_or(true), table.clear_login.unwrap_or(true));
+    Service { port, serve: Serve::Mail { service, starttls: starttls && !service.is_implicit(), clear_login } }
+}
+
 fn default_alpn() -> Vec<String> {
     vec!["h2".to_owned(), "http/1.1".to_owned()]
 }
 
 fn detailed(r: &mut Resolver<'_>, table: &ServiceTable, spot: &Spot) -> Option<Service> {
     let Some(serve) = table.serve else {
-        let hint = "`serve` is one of `https`, `http`, `exec`, `loopback`";
+        let hint = "`serve` is one of `https`, `http`, `exec`, `loopback`, or a mail service such as `imaps`";
         r.collector.report(Kind::Missing, spot, "a service that does not say what it serves").hint(hint);
         return None;
     };
@@ -212,12 +219,15 @@ fn detailed(r: &mut Resolver<'_>, table: &ServiceTable, spot: &Spot) -> Option<S
     let port = table.port.or(match serve {
         ServeWord::Https => Some(443),
         ServeWord::Http => Some(80),
-        _ => None,
+        other => other.mail().map(MailService::port),
     });
     let Some(port) = port.filter(|p| *p != 0) else {
         r.collector.report(Kind::Missing, spot, format!("a service `{}` without a port", word(serve)));
         return None;
     };
+    if let Some(service) = serve.mail() {
+        return Some(mail(service, port, table));
+    }
     let serve = match serve {
         ServeWord::Https => Serve::Https {
             pages: table.pages.clone(),
@@ -227,7 +237,7 @@ fn detailed(r: &mut Resolver<'_>, table: &ServiceTable, spot: &Spot) -> Option<S
         },
         ServeWord::Http => Serve::Http { pages: table.pages.clone(), to_https: table.to_https.unwrap_or(false) },
         ServeWord::Exec => exec(r, table, spot)?,
-        ServeWord::Loopback => loopback(r, table, spot)?,
+        _ => loopback(r, table, spot)?,
     };
     Some(Service { port, serve })
 }
@@ -262,7 +272,10 @@ fn loopback(r: &mut Resolver<'_>, table: &ServiceTable, spot: &Spot) -> Option<S
 
 fn foreign_keys(serve: ServeWord, table: &ServiceTable) -> Vec<&'static str> {
     let web = matches!(serve, ServeWord::Https | ServeWord::Http);
+    let upgrades = serve.mail().is_some_and(|service| !service.is_implicit());
     let keys = [
+        ("starttls", table.starttls.is_some(), upgrades),
+        ("clear_login", table.clear_login.is_some(), upgrades),
         ("pages", table.pages.is_some(), web),
         ("alpn", table.alpn.is_some(), serve == ServeWord::Https),
         ("hsts", table.hsts.is_some(), serve == ServeWord::Https),
@@ -275,10 +288,13 @@ fn foreign_keys(serve: ServeWord, table: &ServiceTable) -> Vec<&'static str> {
 }
 
 fn word(serve: ServeWord) -> &'static str {
+    if let Some(service) = serve.mail() {
+        return service.word();
+    }
     match serve {
         ServeWord::Https => "https",
         ServeWord::Http => "http",
         ServeWord::Exec => "exec",
-        ServeWord::Loopback => "loopback",
+        _ => "loopback",
     }
 }

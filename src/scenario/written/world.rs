@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::At;
 use super::values::{OneOrMany, Span};
+use crate::scenario::mail::MailService;
 use crate::scenario::words::{Place, TlsVersion};
 
 /// A file of `lab/world/`: a part of the genuine Internet.
@@ -67,13 +68,15 @@ pub struct CertFiles {
     pub key: PathBuf,
 }
 
-/// A service: `"https"`, `"http"`, or a table.
+/// A service: `"https"`, `"http"`, a mail service's word, or a table.
 #[derive(Clone, Debug)]
 pub enum ServiceWritten {
     /// `"https"`: port 443, h2 and http/1.1, a built-in page.
     Https,
     /// `"http"`: port 80, redirects to https.
     Http,
+    /// `"smtp"`, `"smtps"`, `"submission"`, `"imap"`, `"imaps"`, `"pop3"`, `"pop3s"`: on its own port.
+    Mail(MailService),
     /// In detail.
     Table(Box<ServiceTable>),
 }
@@ -82,7 +85,7 @@ pub enum ServiceWritten {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceTable {
-    /// Port. Default: 443 for https, 80 for http; required for the others.
+    /// Port. Default: 443 for https, 80 for http, the usual one for mail; required for the others.
     pub port: Option<u16>,
     /// What is served. Required.
     #[schemars(required)]
@@ -95,6 +98,10 @@ pub struct ServiceTable {
     pub hsts: Option<bool>,
     /// Everything is redirected to https (http). Default: false.
     pub to_https: Option<bool>,
+    /// The upgrade to TLS is offered (smtp, submission, imap, pop3). Default: true.
+    pub starttls: Option<bool>,
+    /// A login is taken without TLS, too (smtp, submission, imap, pop3). Default: true.
+    pub clear_login: Option<bool>,
     /// Program and arguments; `{cert}`, `{key}`, `{chain}`, `{port}`, `{dir}` are filled in (exec).
     pub run: Option<Vec<String>>,
     /// How long the program may take until it listens (exec). Default: `"10s"`.
@@ -111,10 +118,40 @@ pub enum ServeWord {
     Https,
     /// Plain HTTP.
     Http,
+    /// Mail between servers, and from clients without encryption or with STARTTLS: port 25.
+    Smtp,
+    /// Submission of mail, TLS first: port 465.
+    Smtps,
+    /// Submission of mail with STARTTLS: port 587. A login is asked for.
+    Submission,
+    /// IMAP with STARTTLS: port 143.
+    Imap,
+    /// IMAP, TLS first: port 993.
+    Imaps,
+    /// POP3 with STLS: port 110.
+    Pop3,
+    /// POP3, TLS first: port 995.
+    Pop3s,
     /// A program that is started with the world.
     Exec,
     /// A server of your own on the loopback interface.
     Loopback,
+}
+
+impl ServeWord {
+    /// The mail service that it means, if it means one.
+    pub fn mail(self) -> Option<MailService> {
+        match self {
+            Self::Smtp => Some(MailService::Smtp),
+            Self::Smtps => Some(MailService::Smtps),
+            Self::Submission => Some(MailService::Submission),
+            Self::Imap => Some(MailService::Imap),
+            Self::Imaps => Some(MailService::Imaps),
+            Self::Pop3 => Some(MailService::Pop3),
+            Self::Pop3s => Some(MailService::Pop3s),
+            Self::Https | Self::Http | Self::Exec | Self::Loopback => None,
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for CertWritten {
@@ -189,7 +226,7 @@ impl<'de> Visitor<'de> for ServiceVisitor {
         match text {
             "https" => Ok(ServiceWritten::Https),
             "http" => Ok(ServiceWritten::Http),
-            _ => Err(E::unknown_variant(text, SERVICE_WORDS)),
+            _ => MailService::from_word(text).map(ServiceWritten::Mail).ok_or_else(|| E::unknown_variant(text, SERVICE_WORDS)),
         }
     }
 
@@ -227,4 +264,4 @@ const CERT_WORDS: &[&str] = &[
     "revoked",
 ];
 
-const SERVICE_WORDS: &[&str] = &["https", "http"];
+const SERVICE_WORDS: &[&str] = &["https", "http", "smtp", "smtps", "submission", "imap", "imaps", "pop3", "pop3s"];

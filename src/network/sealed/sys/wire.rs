@@ -1,8 +1,8 @@
 //! System calls of the wire that no safe crate wraps: packet sockets with their virtio header (packet(7)), many frames
 //! per call (recvmmsg(2), sendmmsg(2)), and the repair mode of TCP (tcp(7) `TCP_REPAIR`, linux/tcp.h).
 //!
-//! Thin: each function is one system call with its arguments made safe. What they are used for is told in [`super`].
-#![expect(unsafe_code, reason = "system calls that rustix and socket2 do not offer")]
+//! Thin: each function is one system call with its arguments made safe. What they are used for is told in
+//! [`network::wire`](crate::network::wire).
 
 use std::io;
 use std::mem::{MaybeUninit, size_of};
@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 /// Whether a packet socket is fed by its link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Receive {
+pub(in crate::network) enum Receive {
     /// Every frame that comes in on the link.
     All,
     /// Nothing: the socket only sends.
@@ -19,7 +19,7 @@ pub(crate) enum Receive {
 
 /// Which queue of a socket in repair mode a sequence number is for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Queue {
+pub(in crate::network) enum Queue {
     /// What the peer sends us.
     Receive,
     /// What we send.
@@ -29,31 +29,31 @@ pub(crate) enum Queue {
 /// One option of the handshake that a repaired socket did not live through (linux/tcp.h `struct tcp_repair_opt`).
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct RepairOption {
+pub(in crate::network) struct RepairOption {
     /// Option kind (RFC 9293 section 3.2).
-    pub(crate) code: u32,
+    pub(in crate::network) code: u32,
     /// Its value, in the kernel's packing.
-    pub(crate) value: u32,
+    pub(in crate::network) value: u32,
 }
 
 /// The windows of a connection in repair mode (linux/tcp.h `struct tcp_repair_window`).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct RepairWindow {
+pub(in crate::network) struct RepairWindow {
     /// Sequence number of the segment that last updated the send window.
-    pub(crate) snd_wl1: u32,
+    pub(in crate::network) snd_wl1: u32,
     /// What the peer is ready to take.
-    pub(crate) snd_wnd: u32,
+    pub(in crate::network) snd_wnd: u32,
     /// The largest window that the peer ever offered.
-    pub(crate) max_window: u32,
+    pub(in crate::network) max_window: u32,
     /// What we are ready to take.
-    pub(crate) rcv_wnd: u32,
+    pub(in crate::network) rcv_wnd: u32,
     /// Acknowledgement number with which we last said so.
-    pub(crate) rcv_wup: u32,
+    pub(in crate::network) rcv_wup: u32,
 }
 
 /// A packet socket bound to one link, with virtio headers before each frame, deaf to what it sends itself.
-pub(crate) fn packet_socket(link: u32, receive: Receive) -> io::Result<OwnedFd> {
+pub(in crate::network) fn packet_socket(link: u32, receive: Receive) -> io::Result<OwnedFd> {
     let kind = libc::SOCK_RAW | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     // SAFETY: no pointers; protocol 0 receives nothing until the bind below.
     let raw = check(unsafe { libc::socket(libc::AF_PACKET, kind, 0) })?;
@@ -77,14 +77,18 @@ pub(crate) fn packet_socket(link: u32, receive: Receive) -> io::Result<OwnedFd> 
 }
 
 /// Asks for a receive buffer of `bytes`; the kernel grants at most `net.core.rmem_max`.
-pub(crate) fn receive_buffer(socket: &impl AsFd, bytes: i32) -> io::Result<()> {
+pub(in crate::network) fn receive_buffer(socket: &impl AsFd, bytes: i32) -> io::Result<()> {
     set(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &bytes)
         .or_else(|_| set(socket, libc::SOL_SOCKET, libc::SO_RCVBUF, &bytes))
 }
 
 /// Reads what is there into `buffers`, one frame each, without waiting. The lengths go to `lengths`; a frame that did
 /// not fit has length 0. Returns how many buffers were filled.
-pub(crate) fn receive_batch(socket: &impl AsFd, buffers: &mut [Box<[u8]>], lengths: &mut [usize]) -> io::Result<usize> {
+pub(in crate::network) fn receive_batch(
+    socket: &impl AsFd,
+    buffers: &mut [Box<[u8]>],
+    lengths: &mut [usize],
+) -> io::Result<usize> {
     // SAFETY: iovec and mmsghdr are plain data, for which all zeros is a value.
     let mut parts: [libc::iovec; BATCH] = unsafe { MaybeUninit::zeroed().assume_init() };
     // SAFETY: as above.
@@ -114,7 +118,7 @@ pub(crate) fn receive_batch(socket: &impl AsFd, buffers: &mut [Box<[u8]>], lengt
 }
 
 /// Sends `frames` without waiting. Returns how many were sent; an error is that of the first one.
-pub(crate) fn send_batch(socket: &impl AsFd, frames: &[&[u8]]) -> io::Result<usize> {
+pub(in crate::network) fn send_batch(socket: &impl AsFd, frames: &[&[u8]]) -> io::Result<usize> {
     // SAFETY: iovec and mmsghdr are plain data, for which all zeros is a value.
     let mut parts: [libc::iovec; BATCH] = unsafe { MaybeUninit::zeroed().assume_init() };
     // SAFETY: as above.
@@ -133,18 +137,18 @@ pub(crate) fn send_batch(socket: &impl AsFd, frames: &[&[u8]]) -> io::Result<usi
 }
 
 /// Enters repair mode: connect, bind and close send nothing.
-pub(crate) fn repair_on(socket: &impl AsFd) -> io::Result<()> {
+pub(in crate::network) fn repair_on(socket: &impl AsFd) -> io::Result<()> {
     set(socket, libc::IPPROTO_TCP, libc::TCP_REPAIR, &1_i32)
 }
 
 /// Leaves repair mode without the window probe that the kernel would send (`TCP_REPAIR_OFF_NO_WP`, Linux 4.19): nothing
 /// on the wire tells of the change.
-pub(crate) fn repair_off(socket: &impl AsFd) -> io::Result<()> {
+pub(in crate::network) fn repair_off(socket: &impl AsFd) -> io::Result<()> {
     set(socket, libc::IPPROTO_TCP, libc::TCP_REPAIR, &-1_i32)
 }
 
 /// Sets the next sequence number of a queue. Before connect only.
-pub(crate) fn queue_sequence(socket: &impl AsFd, queue: Queue, sequence: u32) -> io::Result<()> {
+pub(in crate::network) fn queue_sequence(socket: &impl AsFd, queue: Queue, sequence: u32) -> io::Result<()> {
     let number: i32 = match queue {
         Queue::Receive => 1,
         Queue::Send => 2,
@@ -154,17 +158,17 @@ pub(crate) fn queue_sequence(socket: &impl AsFd, queue: Queue, sequence: u32) ->
 }
 
 /// Sets the options of the handshake. After connect, in repair mode.
-pub(crate) fn repair_options(socket: &impl AsFd, options: &[RepairOption]) -> io::Result<()> {
+pub(in crate::network) fn repair_options(socket: &impl AsFd, options: &[RepairOption]) -> io::Result<()> {
     set_bytes(socket, libc::IPPROTO_TCP, libc::TCP_REPAIR_OPTIONS, options.as_ptr().cast(), size_of_val(options))
 }
 
 /// Sets the clock of the timestamps option. Its lowest bit would ask for microseconds (Linux 6.7), so it is cleared.
-pub(crate) fn timestamp(socket: &impl AsFd, value: u32) -> io::Result<()> {
+pub(in crate::network) fn timestamp(socket: &impl AsFd, value: u32) -> io::Result<()> {
     set(socket, libc::IPPROTO_TCP, libc::TCP_TIMESTAMP, &(value & !1))
 }
 
 /// The windows that the kernel chose at connect.
-pub(crate) fn repair_window(socket: &impl AsFd) -> io::Result<RepairWindow> {
+pub(in crate::network) fn repair_window(socket: &impl AsFd) -> io::Result<RepairWindow> {
     let mut window = RepairWindow::default();
     let mut length = size_of::<RepairWindow>() as libc::socklen_t;
     let pointer = (&raw mut window).cast();
@@ -175,7 +179,7 @@ pub(crate) fn repair_window(socket: &impl AsFd) -> io::Result<RepairWindow> {
 }
 
 /// Sets the windows. In repair mode.
-pub(crate) fn set_repair_window(socket: &impl AsFd, window: &RepairWindow) -> io::Result<()> {
+pub(in crate::network) fn set_repair_window(socket: &impl AsFd, window: &RepairWindow) -> io::Result<()> {
     set(socket, libc::IPPROTO_TCP, libc::TCP_REPAIR_WINDOW, window)
 }
 
@@ -194,7 +198,7 @@ fn check(result: libc::c_int) -> io::Result<libc::c_int> {
 }
 
 /// Most frames that one call carries.
-pub(crate) const BATCH: usize = 32;
+pub(in crate::network) const BATCH: usize = 32;
 
 // linux/if_packet.h; the libc crate lacks them.
 const PACKET_VNET_HDR: i32 = 15;
