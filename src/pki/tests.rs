@@ -1,5 +1,6 @@
 //! The public PKI, judged by webpki and read field by field.
 
+use crate::tls::describe;
 use std::collections::HashSet;
 
 use rustls::client::danger::ServerCertVerifier as _;
