@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub mod cert;
 mod doctor;
+mod down;
+mod env;
 mod exec;
 pub mod forge;
 mod manual;
@@ -14,6 +16,8 @@ mod own;
 pub mod profile;
 mod run;
 mod scenario;
+mod standing;
+mod up;
 
 use crate::error::Error;
 use crate::scenario::{Trust, Vantage};
@@ -21,9 +25,11 @@ use crate::scenario::{Trust, Vantage};
 /// Put a small Internet, an interception box and an unmodified client on one machine, and see with evidence what happens.
 #[derive(Debug, Parser)]
 #[command(name = "mitmlab", version, about, max_term_width = 110, arg_required_else_help = true)]
-#[command(after_help = "Start here:\n  mitmlab run kazakhstan-2019            July 2019, with the clients found on this machine\n  \
+#[command(
+    after_help = "Start here:\n  mitmlab run kazakhstan-2019            July 2019, with the clients found on this machine\n  \
     mitmlab exec kazakhstan-2019 -- curl https://www.facebook.com/\n  mitmlab doctor                         what this machine can do\n\n\
-    Exit codes: 0 as expected, 1 something differs, 2 wrong command line or scenario, 3 the machine cannot, 4 a bug.")]
+    Exit codes: 0 as expected, 1 something differs, 2 wrong command line or scenario, 3 the machine cannot, 4 a bug."
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -39,6 +45,9 @@ impl Cli {
         match self.command {
             Command::Run(run) => run::run(&run),
             Command::Exec(exec) => exec::exec(exec),
+            Command::Up(up) => up::up(&up),
+            Command::Env(env) => env::env(&env),
+            Command::Down(down) => down::down(&down),
             Command::Scenario(command) => scenario::scenario(command),
             Command::Doctor { json } => doctor::doctor(json),
             Command::Client(options) => own::client(&options),
@@ -64,6 +73,12 @@ pub enum Command {
     Run(Run),
     /// Run one command in the lab; its exit code is passed through
     Exec(Exec),
+    /// Keep a lab up, for clients and test suites that are started elsewhere
+    Up(Up),
+    /// Print the variables that lead a shell's programs into a lab that is up: `eval "$(mitmlab env)"`
+    Env(Env),
+    /// End labs that are up
+    Down(Down),
     /// List, show, explain or check scenarios
     #[command(subcommand)]
     Scenario(Scenario),
@@ -153,6 +168,75 @@ pub struct Exec {
     /// The command
     #[arg(last = true, required = true, value_name = "CMD")]
     pub command: Vec<String>,
+}
+
+/// `mitmlab up`
+#[derive(Debug, Args)]
+pub struct Up {
+    /// Name of a built-in scenario, or a file
+    #[arg(default_value = "kazakhstan-2019")]
+    pub scenario: String,
+    /// How bytes reach the box; `auto` is `proxy` here, because nothing of the host can enter the sealed network
+    #[command(flatten)]
+    pub network: NetworkArg,
+    /// Port of the explicit proxy on loopback (HTTP CONNECT, plain HTTP, SOCKS5); 0 for a free one
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub proxy_port: u16,
+    /// Also write the root of the interception authority to this file (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub root: Option<PathBuf>,
+    /// Phase in force (the first one with an interception rule if not said)
+    #[arg(long)]
+    pub phase: Option<String>,
+    /// The scenario's clock, RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// Print one line of JSON with addresses, files, control URL and token
+    #[arg(long)]
+    pub json: bool,
+    /// End when standard input does: with whoever started it
+    #[arg(long)]
+    pub until_eof: bool,
+    /// Keep the record in this folder
+    #[arg(long, value_name = "DIR")]
+    pub record: Option<PathBuf>,
+    /// Lead the command's programs into the lab: give it the variables of `mitmlab env` too
+    #[arg(long, requires = "command")]
+    pub env: bool,
+    /// What the command's programs trust with `--env`
+    #[arg(long, default_value = "web", requires = "env")]
+    pub trust: Trust,
+    /// A command to run beside the lab; its exit code is passed through, and the lab ends with it
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<String>,
+}
+
+/// `mitmlab env`
+#[derive(Debug, Args)]
+pub struct Env {
+    /// Process number of the lab; needed if several are up
+    #[arg(long, value_name = "PID", env = "MITMLAB_LAB")]
+    pub lab: Option<u32>,
+    /// What the programs trust: web, web+authority, web+authority+blocklist, none
+    #[arg(long, default_value = "web")]
+    pub trust: Trust,
+    /// Where they stand: inside, outside
+    #[arg(long, default_value = "inside")]
+    pub vantage: Vantage,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `mitmlab down`
+#[derive(Debug, Args)]
+pub struct Down {
+    /// Process number of the lab; needed if several are up
+    #[arg(long, value_name = "PID", env = "MITMLAB_LAB", conflicts_with = "all")]
+    pub lab: Option<u32>,
+    /// All that are up
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// `mitmlab scenario`

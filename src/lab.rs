@@ -8,24 +8,34 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
-
 use tokio::task::JoinHandle;
 
 mod authorities;
+mod builder;
 mod check;
+mod client;
 mod clients;
 mod containment;
+mod entrance;
 mod folder;
 mod front;
+mod handle;
 mod leg;
+mod live;
 mod loopback;
+mod outcome;
 mod programs;
 mod run;
 #[cfg(target_os = "linux")]
 mod sealed;
 mod trust;
 
+pub use builder::Builder;
+pub use client::Client;
+pub use entrance::Entrance;
+pub use handle::Running;
 pub use leg::{Ended, Order};
+pub use outcome::Outcome;
 pub use run::{Filter, Progress, Replacement};
 
 use authorities::OfPlan;
@@ -33,13 +43,13 @@ use folder::Folder;
 use loopback::Loopback;
 
 use crate::error::Error;
-use crate::middlebox::decide::{Compiled, Context, Decision};
+use crate::middlebox::decide::{Context, Decision};
 use crate::middlebox::standing::Standing;
 use crate::middlebox::{Authorities as _, Middlebox};
 use crate::network::Dial;
+use crate::network::resolver::{Changed, Hook, Question, Resolver};
 #[cfg(target_os = "linux")]
 use crate::network::sealed::Entered;
-use crate::network::resolver::{Changed, Hook, Question, Resolver};
 use crate::origin::{self, Origins};
 use crate::pki::PublicPki;
 use crate::record::{Event, LegId, Recorder};
@@ -88,6 +98,8 @@ struct Shared {
     trust: trust::Stores,
     legs: AtomicU32,
     started: Instant,
+    /// Held while rules are changed, so that no change undoes another.
+    changing: std::sync::Mutex<()>,
     network: &'static str,
     tasks: Tasks,
     _programs: programs::Programs,
@@ -158,7 +170,7 @@ impl Lab {
         }
         #[cfg(target_os = "linux")]
         if let Ground::Sealed(sealed) = &ground {
-            let resolver = Resolver::new(Arc::clone(&world), recorder.clone()).with_hook(dns_hook(&plan, &middlebox, &recorder));
+            let resolver = Resolver::new(Arc::clone(&world), recorder.clone()).with_hook(dns_hook(&middlebox, &recorder));
             tasks.0.extend(sealed.serve_names(&resolver)?);
             sealed.start_wire(Arc::clone(&middlebox))?;
         }
@@ -173,6 +185,7 @@ impl Lab {
             trust: trust::Stores::default(),
             legs: AtomicU32::new(0),
             started: Instant::now(),
+            changing: std::sync::Mutex::default(),
             network,
             tasks,
             _programs: programs,
@@ -277,7 +290,10 @@ async fn lay(
         On::Proxy(_) => {
             let opened = Loopback::open(Arc::clone(world), recorder.clone()).await;
             let (ground, listeners) = opened.map_err(|e| Error::machine("open loopback ports for the origins", e))?;
-            Ok((Ground::Loopback(Arc::new(ground)), listeners.into_iter().map(|(place, _, listener)| (place, listener)).collect()))
+            Ok((
+                Ground::Loopback(Arc::new(ground)),
+                listeners.into_iter().map(|(place, _, listener)| (place, listener)).collect(),
+            ))
         }
     }
 }
@@ -301,8 +317,7 @@ fn started(plan: &Plan, network: &str, clock: &Clock) -> Event {
 }
 
 /// What the phase's rules do to a DNS query, for the client's own leg.
-fn dns_hook(plan: &Arc<Plan>, middlebox: &Arc<Middlebox>, recorder: &Recorder) -> Hook {
-    let compiled = Compiled::new(Arc::clone(plan));
+fn dns_hook(middlebox: &Arc<Middlebox>, recorder: &Recorder) -> Hook {
     let (middlebox, recorder) = (Arc::clone(middlebox), recorder.clone());
     Arc::new(move |question: &Question| {
         let standing = middlebox.standings().of(recorder.leg_of(question.client.ip()));
@@ -320,6 +335,7 @@ fn dns_hook(plan: &Arc<Plan>, middlebox: &Arc<Middlebox>, recorder: &Recorder) -
             origin: None,
             nonce: 0,
         };
+        let compiled = middlebox.compiled();
         match compiled.decide_dns(&question.name, &context) {
             Decision::Act { rule, .. } => match &rule.action {
                 Action::Dns(trick) => Some(Changed { trick: trick.clone(), rule: Some(rule.name.clone()) }),
@@ -329,4 +345,3 @@ fn dns_hook(plan: &Arc<Plan>, middlebox: &Arc<Middlebox>, recorder: &Recorder) -
         }
     })
 }
-

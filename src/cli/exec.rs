@@ -18,7 +18,7 @@ use crate::verdict::{LegTruth, reaction};
 /// Runs the command; its exit code, or 128 and the signal that ended it.
 pub(super) fn exec(exec: Exec) -> Result<u8, Error> {
     let plan = load(&exec.scenario)?;
-    let (phase, clock) = when(&exec, &plan)?;
+    let (phase, clock) = when(exec.phase.as_deref(), exec.at.as_deref(), &plan)?;
     let chosen = Chosen::choose(exec.network.network)?;
     let runtime = runtime()?;
     let code = runtime.block_on(in_a_lab(&exec, plan, phase, clock, &chosen));
@@ -57,11 +57,11 @@ async fn in_a_lab(exec: &Exec, plan: Plan, phase: usize, clock: OffsetDateTime, 
 }
 
 /// The phase and the clock that are asked for: a named phase, a date, else the first phase that intercepts, else the first.
-fn when(exec: &Exec, plan: &Plan) -> Result<(usize, OffsetDateTime), Error> {
-    let at = exec.at.as_deref().map(|text| OffsetDateTime::parse(text, &Rfc3339)).transpose();
+pub(super) fn when(phase: Option<&str>, at: Option<&str>, plan: &Plan) -> Result<(usize, OffsetDateTime), Error> {
+    let at = at.map(|text| OffsetDateTime::parse(text, &Rfc3339)).transpose();
     let at = at.map_err(|e| Error::Usage(format!("`--at` wants a time such as 2019-07-22T12:00:00+06:00: {e}")))?;
     let names = || plan.phases.iter().map(|phase| format!("`{}`", phase.name)).collect::<Vec<_>>().join(", ");
-    let phase = match (&exec.phase, at) {
+    let phase = match (phase, at) {
         (Some(name), _) => plan
             .phase_named(name)
             .ok_or_else(|| Error::Usage(format!("scenario `{}` has no phase `{name}`; it has {}", plan.name, names())))?,
@@ -99,7 +99,8 @@ fn line(connection: &Connection) -> String {
             None => format!("{} ({})", decision.action, decision.reason),
         },
     };
-    let shown = connection.presented.first().map(|leaf| format!(", shown `{}` from `{}`", leaf.subject, leaf.issuer)).unwrap_or_default();
+    let shown =
+        connection.presented.first().map(|leaf| format!(", shown `{}` from `{}`", leaf.subject, leaf.issuer)).unwrap_or_default();
     format!("{} {host}:{port}: {decision}{shown}; the client {}", connection.id, reaction(connection).words())
 }
 

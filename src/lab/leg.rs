@@ -57,12 +57,16 @@ pub struct Ended {
 impl Lab {
     /// Runs one leg to its end.
     pub async fn leg(&self, order: Order) -> Result<Ended, Error> {
-        let id = self.next_leg();
+        self.leg_as(self.next_leg(), order).await
+    }
+
+    /// The same, under a number that was taken before.
+    pub(super) async fn leg_as(&self, id: LegId, order: Order) -> Result<Ended, Error> {
         let clock = Clock::starting_at(order.clock);
-        let standing =
-            Standing { phase: order.phase, clock, interference: order.kind != LegKind::Control, coins: order.coins };
+        let standing = Standing { phase: order.phase, clock, interference: order.kind != LegKind::Control, coins: order.coins };
         self.middlebox().standings().set(id, standing);
-        let store = self.trust_store(order.trust).await?;
+        let own = LegFolder(self.0.folder.path().join(format!("leg-{}", id.0)));
+        let store = self.trust_store(order.trust).await?.in_leg(own.0.clone());
         let argv = self.fill_in(&order, &store)?;
         let own_env: Vec<(OsString, OsString)> = std::env::vars_os().collect();
         let preset = preset_for(&argv);
@@ -96,7 +100,7 @@ impl Lab {
     ) -> Result<Ended, Error> {
         surroundings.write_files().map_err(|e| Error::machine("write a client's configuration", e))?;
         let argv = surroundings.complete(&argv);
-        let proxy = tokio::spawn(super::front::serve(self.shared(), listener, id, order.vantage));
+        let _proxy = AbortOnDrop(tokio::spawn(super::front::serve(self.shared(), listener, id, order.vantage)));
         self.tell_start(id, &order, &argv, &surroundings);
         let command = surroundings.command(&program, &argv[1..]);
         let feed = if order.terminal { Feed::Terminal } else { Feed::Nothing };
@@ -107,7 +111,6 @@ impl Lab {
                 self.finish(id, &order, argv, outcome).await
             }
         };
-        proxy.abort();
         Ok(ended)
     }
 
@@ -235,6 +238,25 @@ impl Lab {
     }
 }
 
+/// What one leg's client keeps: its configuration names its own proxy port, its caches must not answer for another leg.
+struct LegFolder(PathBuf);
+
+impl Drop for LegFolder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0); // it may never have been made; what stays goes with the run's folder
+    }
+}
+
+/// A task that ends with whoever waits for it: a leg that is given up must not keep its proxy port, and the lab with it, alive.
+#[derive(Debug)]
+pub(super) struct AbortOnDrop(pub(super) tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// The host of a URL, without port, lower case.
 pub(crate) fn host_of(url: &str) -> Option<String> {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
@@ -253,7 +275,6 @@ pub(crate) fn host_of(url: &str) -> Option<String> {
 /// How long the ends of a client's connections are waited for once it has ended. They come within milliseconds, except those of
 /// connections that the box swallowed, which never do.
 const DRAIN: Duration = Duration::from_millis(1000);
-
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use rustls::pki_types::CertificateDer;
 use tokio::sync::Mutex;
 
 use super::Lab;
@@ -31,11 +32,23 @@ impl Lab {
         let roots = self.pki().roots_der();
         let folder = self.0.folder.path().join(trust.as_str().replace('+', "-"));
         let root = authority.as_ref().map(|a| a.root());
-        let mut store = TrustStore::for_trust(&folder, trust, &roots, root).map_err(|e| Error::machine("write a trust store", e))?;
+        let mut store =
+            TrustStore::for_trust(&folder, trust, &roots, root).map_err(|e| Error::machine("write a trust store", e))?;
         let _ = store.write_nss().await; // only browsers and only where `certutil` is; they then trust nothing of the lab's
         let store = Arc::new(store);
         stores.insert(trust, Arc::clone(&store));
         Ok(store)
+    }
+
+    /// The interception authority's root, once its keys are made; none if the plan has no authority.
+    ///
+    /// # Errors
+    /// The authority cannot be made.
+    pub async fn authority_root(&self) -> Result<Option<CertificateDer<'static>>, Error> {
+        let Some(profile) = self.authority_profile() else { return Ok(None) };
+        let forger =
+            self.0.authorities.authority(&profile).await.map_err(|e| Error::Usage(format!("authority `{profile}`: {e}")))?;
+        Ok(Some(forger.root().clone()))
     }
 
     fn authority_profile(&self) -> Option<String> {
