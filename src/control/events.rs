@@ -72,7 +72,7 @@ async fn feed(lab: Arc<dyn Handle>, mut next: u64, reader: mpsc::Sender<Bytes>, 
         if entries.is_empty() {
             tokio::select! {
                 () = reader.closed() => return,
-                () = lab.recorder().grown(next) => {}
+                () = lab.recorder().grown(next) => tokio::time::sleep(TOGETHER).await,
                 () = tokio::time::sleep(HEARTBEAT) => {}
             }
         }
@@ -91,6 +91,8 @@ impl hyper::body::Body for Chunks {
     }
 }
 
+/// How long events are gathered once one has come: a thousand readers that are woken for each one would do nothing else.
+const TOGETHER: Duration = Duration::from_millis(20);
 /// Entries that are written at once.
 const ENTRIES_A_CHUNK: usize = 32;
 /// Chunks that wait for a reader.

@@ -7,6 +7,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, Uri};
 use axum::middleware::from_fn_with_state;
+use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -66,6 +67,10 @@ pub async fn serve(listener: TcpListener, router: Router) -> io::Result<()> {
         let text = format!("rule `loopback-only`: the control API listens on loopback, not on {address}");
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
     }
+    let listener = listener.tap_io(|stream| {
+        // The kernel would let a reader that does not read lag by megabytes. Where it cannot be set, it does.
+        let _ = socket2::SockRef::from(&*stream).set_send_buffer_size(SEND_BUFFER);
+    });
     axum::serve(listener, router).await
 }
 
@@ -81,5 +86,7 @@ async fn wrong_method(method: Method, uri: Uri) -> Problem {
         .hint("the `Allow` header names the methods")
 }
 
+/// Bytes on their way to one client; a chunk of events is some 50 kB.
+const SEND_BUFFER: usize = 64 * 1024;
 /// Event streams at once. Each costs a connection and a few kilobytes.
 const MOST_STREAMS: usize = 2048;
