@@ -9,6 +9,7 @@
 Pure standard library over the `mitmlab` program (`MITMLAB_PROGRAM`, else on the PATH) and its control API.
 """
 
+import contextlib
 import json
 import os
 import ssl
@@ -110,6 +111,19 @@ class Lab:
     # the way in
     def environment(self, trust=None, vantage="inside"):
         return self.ask("GET", "/v1/environment", trust=trust or self._trust, vantage=vantage)["variables"]
+
+    @contextlib.contextmanager
+    def outside(self):
+        """Beyond the box while it lasts: the control for a program that closes without a word."""
+        change = self.environment(vantage="outside")
+        kept = {name: os.environ.get(name) for name in change}
+        os.environ.update(change)
+        try:
+            yield
+        finally:
+            for name, value in kept.items():
+                os.environ.pop(name, None)
+                os.environ.update({} if value is None else {name: value})
 
     def proxy(self, vantage="inside"):
         return "http://" + self.info["proxies"][vantage]

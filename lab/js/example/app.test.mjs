@@ -14,7 +14,13 @@ before(async () => (lab = await up(here("scenario.toml"))));
 after(() => lab?.down());
 beforeEach(() => lab.reset());
 
+// The control first: beyond the box, where nothing is wrong. Node closes without a word, and only the control tells that from a failure.
 async function app(what, surroundings) {
+  assert.equal(await start(what, { ...surroundings, vantage: "outside" }), 0);
+  return start(what, surroundings);
+}
+
+async function start(what, surroundings) {
   const env = { ...process.env, ...(await lab.environment(surroundings)) };
   const child = spawn(process.execPath, [here("app.mjs"), what], { env, stdio: "ignore" });
   return (await once(child, "exit"))[0];

@@ -28,6 +28,12 @@ def test_with_the_root_installed_the_box_reads(mitmlab):
     mitmlab.assert_exposed("www.example.com")
 
 
+def test_beyond_the_box_nothing_is_touched(mitmlab):
+    with mitmlab.outside():
+        assert app.fetch_news() == 200
+    assert [c["vantage"] for c in mitmlab.connections()] == ["outside"]
+
+
 def test_without_the_rule_nothing_is_touched(mitmlab):
     mitmlab.add_rule("leave-alone", "forward", {"sni": "www.example.com"})
     assert app.fetch_news() == 200
