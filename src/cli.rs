@@ -16,6 +16,7 @@ mod own;
 pub mod profile;
 mod run;
 mod scenario;
+mod show;
 mod standing;
 mod up;
 
@@ -48,6 +49,7 @@ impl Cli {
             Command::Up(up) => up::up(&up),
             Command::Env(env) => env::env(&env),
             Command::Down(down) => down::down(&down),
+            Command::Show(show) => show::show(&show),
             Command::Scenario(command) => scenario::scenario(command),
             Command::Doctor { json } => doctor::doctor(json),
             Command::Client(options) => own::client(&options),
@@ -79,6 +81,8 @@ pub enum Command {
     Env(Env),
     /// End labs that are up
     Down(Down),
+    /// Tell one connection's story from a recording, step by step
+    Show(Show),
     /// List, show, explain or check scenarios
     #[command(subcommand)]
     Scenario(Scenario),
@@ -226,6 +230,15 @@ pub struct Env {
     /// As JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `mitmlab show`
+#[derive(Debug, Args)]
+pub struct Show {
+    /// Folder of a recording (`--record DIR`)
+    pub dir: PathBuf,
+    /// The connection, such as c3; all of them in a line each if not said
+    pub connection: Option<String>,
 }
 
 /// `mitmlab down`

@@ -47,7 +47,9 @@ async fn leg_by_leg() {
     assert!(lab.connections().iter().any(|c| c.intercepted()));
     let told = std::panic::catch_unwind(|| drop(careless.assert_refused(HOST).exit())).expect_err("it was exposed");
     let told = told.downcast_ref::<String>().expect("a text");
-    for part in ["expected `refused` for www.facebook.com, saw `exposed`", "--insecure", "intercept (rule: forge)", "exited with 0"] {
+    for part in
+        ["expected `refused` for www.facebook.com, saw `exposed`", "--insecure", "intercept (rule: forge)", "exited with 0"]
+    {
         assert!(told.contains(part), "{part} is not in:\n{told}");
     }
 }
@@ -71,7 +73,13 @@ async fn thirty_two_labs_at_once_never_meet() {
         running.spawn(async {
             let lab = Lab::builder().scenario_text("blind", BLIND).start().await.expect("the lab starts");
             let entrance = lab.open(Vantage::Inside, 0).await.expect("an entrance");
-            let outcome = lab.client(own_client(&["--insecure"])).url(format!("https://{HOST}/")).without_control().run().await.expect("it runs");
+            let outcome = lab
+                .client(own_client(&["--insecure"]))
+                .url(format!("https://{HOST}/"))
+                .without_control()
+                .run()
+                .await
+                .expect("it runs");
             outcome.assert_exposed(HOST);
             let root = outcome.connections()[0].presented.last().expect("a chain").sha256.clone();
             (entrance.address(), root, lab.connections().len())

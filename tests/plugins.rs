@@ -41,7 +41,10 @@ fn the_pytest_suite_finds_the_flaw_and_passes_once_it_is_mended() {
     let run = |mended| {
         let mut command = Command::new(&python);
         command.args(["-m", "pytest", "-q", "-p", "mitmlab_pytest", "-p", "no:cacheprovider", "--color=no"]);
-        command.arg(root().join("lab/python/example")).env("PYTHONPATH", root().join("lab/python")).env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+            .arg(root().join("lab/python/example"))
+            .env("PYTHONPATH", root().join("lab/python"))
+            .env("PYTHONDONTWRITEBYTECODE", "1");
         suite(&mut command, mended)
     };
     let (passed, told) = run(false);

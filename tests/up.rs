@@ -23,11 +23,20 @@ impl Home {
 
     fn run(&self, words: &[&str]) -> (i32, String, String) {
         let Output { status, stdout, stderr } = self.command(words).output().expect("it starts");
-        (status.code().unwrap_or(-1), String::from_utf8_lossy(&stdout).into_owned(), String::from_utf8_lossy(&stderr).into_owned())
+        (
+            status.code().unwrap_or(-1),
+            String::from_utf8_lossy(&stdout).into_owned(),
+            String::from_utf8_lossy(&stderr).into_owned(),
+        )
     }
 
     fn up(&self, words: &[&str]) -> (Child, Value) {
-        let mut child = self.command(&[&["up"], words, &["--json"]].concat()).stdout(Stdio::piped()).stdin(Stdio::null()).spawn().expect("it starts");
+        let mut child = self
+            .command(&[&["up"], words, &["--json"]].concat())
+            .stdout(Stdio::piped())
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("it starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
         let told = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
@@ -48,7 +57,10 @@ fn up_env_and_down() {
     let (code, variables, _) = home.run(&["env", "--trust", "none"]);
     assert!(code == 0 && variables.contains(&format!("export HTTPS_PROXY='http://{proxy}'")), "{variables}");
     let (mut two, other) = home.up(&["untrusted-root-is-refused"]);
-    assert_ne!((at(&other, "/control/url"), at(&other, "/control/token")), (at(&told, "/control/url"), at(&told, "/control/token")));
+    assert_ne!(
+        (at(&other, "/control/url"), at(&other, "/control/token")),
+        (at(&told, "/control/url"), at(&told, "/control/token"))
+    );
     let (code, _, words) = home.run(&["env"]);
     assert!(code == 2 && words.contains("2 labs are up") && words.contains(&format!("--lab {}", one.id())), "{words}");
     assert_eq!(home.run(&["down", "--lab", &one.id().to_string()]).0, 0);
@@ -64,7 +76,8 @@ fn up_env_and_down() {
 fn a_command_beside_it_gives_the_exit_code() {
     let home = Home::new();
     for network in ["proxy", "sealed"] {
-        let script = "test -n \"$MITMLAB_TOKEN\" && test -S \"$MITMLAB_FOLDER/control.sock\" && test -z \"$HTTPS_PROXY\" && exit 7";
+        let script =
+            "test -n \"$MITMLAB_TOKEN\" && test -S \"$MITMLAB_FOLDER/control.sock\" && test -z \"$HTTPS_PROXY\" && exit 7";
         let (code, _, words) = home.run(&["up", "untrusted-root-is-refused", "--network", network, "--", "sh", "-c", script]);
         if network == "sealed" && code == 3 {
             assert!(std::env::var("CI").is_err(), "{words}");
@@ -75,7 +88,9 @@ fn a_command_beside_it_gives_the_exit_code() {
     }
     let (code, out, _) = home.run(&["up", "untrusted-root-is-refused", "--env", "--", "sh", "-c", "echo $HTTPS_PROXY"]);
     assert!(code == 0 && out.contains("http://127.0.0.1:"), "{out}");
-    assert!(home.run(&["up", "untrusted-root-is-refused", "--", "/no/such/program"]).2.contains("cannot start `/no/such/program`"));
+    assert!(
+        home.run(&["up", "untrusted-root-is-refused", "--", "/no/such/program"]).2.contains("cannot start `/no/such/program`")
+    );
     let left: Vec<_> = std::fs::read_dir(home.0.path().join("mitmlab")).expect("the folder").collect();
     assert!(left.is_empty(), "{left:?}");
 }

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 
-use super::body::{Asked, Json};
+use super::body::{Asked, InPath, Json};
 use super::problem::Problem;
 use super::serve::App;
 use super::words::{Chains, ConnectionQuery, Connections, VerdictQuery, WaitOrder, Waited};
@@ -38,11 +38,11 @@ pub(super) async fn wait(State(app): State<App>, Json(order): Json<WaitOrder>) -
     Ok(Json(Waited { met, connections }))
 }
 
-pub(super) async fn one(State(app): State<App>, Path(id): Path<u64>) -> Result<Json<Connection>, Problem> {
+pub(super) async fn one(State(app): State<App>, InPath(id): InPath<u64>) -> Result<Json<Connection>, Problem> {
     known(&app, id).map(Json)
 }
 
-pub(super) async fn chains(State(app): State<App>, Path(id): Path<u64>) -> Result<Json<Chains>, Problem> {
+pub(super) async fn chains(State(app): State<App>, InPath(id): InPath<u64>) -> Result<Json<Chains>, Problem> {
     let connection = known(&app, id)?;
     let genuine = connection.origin.chain;
     Ok(Json(Chains { presented: connection.presented, genuine, forged_by: connection.forged_by }))

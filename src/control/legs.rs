@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 
-use super::body::{Asked, Json};
+use super::body::{Asked, InPath, Json};
 use super::problem::Problem;
 use super::serve::App;
 use super::words::{LegOrder, LegQuery, LegStarted, LegView, Legs};
@@ -34,7 +34,7 @@ pub(super) async fn start(
 
 pub(super) async fn one(
     State(app): State<App>,
-    Path(id): Path<u32>,
+    InPath(id): InPath<u32>,
     Asked(query): Asked<LegQuery>,
 ) -> Result<Json<LegView>, Problem> {
     let wait = query.wait_ms.unwrap_or(0);
@@ -49,7 +49,7 @@ pub(super) async fn one(
     known(&app, id).map(Json)
 }
 
-pub(super) async fn stop(State(app): State<App>, Path(id): Path<u32>) -> Result<StatusCode, Problem> {
+pub(super) async fn stop(State(app): State<App>, InPath(id): InPath<u32>) -> Result<StatusCode, Problem> {
     if app.lab().stop_leg(LegId(id)) { Ok(StatusCode::NO_CONTENT) } else { Err(unknown(id)) }
 }
 

@@ -95,18 +95,25 @@ fn in_query(query: SchemaOf, generator: &mut SchemaGenerator) -> Vec<Value> {
         .into_iter()
         .map(|(name, schema)| {
             let needed = required.contains(&Value::String(name.clone()));
-            json!({ "name": name, "in": "query", "required": needed, "schema": without_null(schema) })
+            json!({ "name": name, "in": "query", "required": needed, "schema": without_null(schema, generator) })
         })
         .collect()
 }
 
 /// A URL cannot say null: what may be left out is not required, and that says it already.
-fn without_null(mut schema: Value) -> Value {
+fn without_null(mut schema: Value, generator: &SchemaGenerator) -> Value {
+    let named = |one: &Value| Some(generator.definitions().get(one.get("$ref")?.as_str()?.rsplit('/').next()?)?.clone());
     if let Some(Value::Array(kinds)) = schema.get_mut("type") {
         kinds.retain(|kind| kind != "null");
     }
     if let Some(Value::Array(any)) = schema.get_mut("anyOf") {
         any.retain(|one| one.get("type").is_none_or(|kind| kind != "null"));
+        if let Some(whole) = any.first().filter(|_| any.len() == 1).and_then(named) {
+            schema = whole; // written out, so that its bounds can be told
+        }
+    }
+    if schema.get("format").is_some_and(|format| format == "uint32") {
+        schema["maximum"] = json!(u32::MAX);
     }
     schema
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::body::{Asked, Json};
+use super::body::{Asked, InPath, Json};
 use super::handle::Handle;
 use super::problem::Problem;
 use super::serve::App;
@@ -33,7 +33,7 @@ pub(super) async fn add(State(app): State<App>, Json(order): Json<RuleOrder>) ->
 
 pub(super) async fn remove(
     State(app): State<App>,
-    Path(name): Path<String>,
+    InPath(name): InPath<String>,
     Asked(query): Asked<PhaseQuery>,
 ) -> Result<StatusCode, Problem> {
     app.lab().remove_rule(query.phase.as_deref(), &name)?;
@@ -109,7 +109,7 @@ fn without_nulls(value: Value) -> Value {
             .map(|(k, v)| (k, without_nulls(v)))
             .collect::<serde_json::Map<_, _>>()
             .into(),
-        Value::Array(list) => list.into_iter().filter(|v| !v.is_null()).map(without_nulls).collect(),
+        Value::Array(list) => list.into_iter().map(without_nulls).collect(),
         plain => plain,
     }
 }

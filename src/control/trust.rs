@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 
-use super::body::{Asked, Json};
+use super::body::{Asked, InPath, Json};
 use super::handle::Material;
 use super::problem::Problem;
 use super::serve::App;
@@ -21,7 +21,7 @@ pub(super) async fn environment(
     Ok(Json(Environment { variables: variables.into_iter().collect::<BTreeMap<_, _>>() }))
 }
 
-pub(super) async fn file(State(app): State<App>, Path(name): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn file(State(app): State<App>, InPath(name): InPath<String>) -> Result<Response, Problem> {
     let Some((_, of, kind)) = FILES.iter().find(|(known, ..)| *known == name) else {
         let known: Vec<_> = FILES.iter().map(|(known, ..)| *known).collect();
         let name: String = name.chars().take(80).collect();

@@ -122,6 +122,7 @@ pub struct ClockView {
 #[serde(deny_unknown_fields)]
 pub struct ClockChange {
     /// Set it to this time, RFC 3339, from 1970 to 9998.
+    #[schemars(extend("format" = "date-time"))]
     pub at: Option<String>,
     /// Then let so many seconds pass; not negative: to go back, say `at`.
     #[schemars(range(min = 0.0))]
@@ -265,6 +266,7 @@ pub struct VerdictQuery {
 #[serde(deny_unknown_fields)]
 pub struct LegOrder {
     /// Program and arguments. `{url}`, `{host}`, `{pin}`, `{ca}` and `{lab}` are filled in.
+    #[schemars(length(min = 1))]
     pub argv: Vec<String>,
     /// What stands for `{url}`; its host is judged.
     #[serde(default)]

@@ -77,6 +77,9 @@ impl Lab {
         toml: &str,
     ) -> Result<(String, Rule, Vec<String>), Error> {
         let rule = added_rule(self.plan(), toml).map_err(|wrong| Error::Usage(wrong.render(false)))?;
+        if rule.name.trim().is_empty() {
+            return Err(Error::Usage("a rule needs a name, by which it is reported and taken out again".to_owned()));
+        }
         if rule.action == Action::Intercept && self.plan().needs().profiles.is_empty() {
             let told = "the scenario has no authority, so there is nobody to forge\nhint: give the scenario an `[authority]`";
             return Err(Error::Usage(format!("the rule `{}` intercepts: {told}", rule.name)));

@@ -56,8 +56,10 @@ impl Api {
     /// A request with these header lines.
     pub(crate) async fn say(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
         let address = self.address;
-        let head =
-            format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\n{headers}Connection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\n{headers}Connection: close\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
         let exchange = async {
             let mut stream = TcpStream::connect(address).await.expect("the API listens");
             stream.write_all(head.as_bytes()).await.expect("the API reads");

@@ -42,7 +42,8 @@ async fn a_rule_comes_into_force_and_goes_again() {
 async fn phases_certificates_and_variables() {
     let api = Api::of("kazakhstan-2019").await;
     let scenario = api.ask("GET", "/v1/scenario", "").await.json();
-    let phases: Vec<_> = scenario["phases"].as_array().expect("phases").iter().map(|p| p["name"].as_str().expect("a name")).collect();
+    let phases: Vec<_> =
+        scenario["phases"].as_array().expect("phases").iter().map(|p| p["name"].as_str().expect("a name")).collect();
     for phase in &phases {
         let state = api.ask("PUT", "/v1/phase", &json!({ "phase": phase }).to_string()).await.json();
         assert_eq!(state["phase"], **phase);
@@ -78,5 +79,10 @@ async fn events_have_numbers_and_go_on_where_they_were_left() {
     let mut late = api.stream("/v1/events?after=0", "").await;
     let told = read_until(&mut late, |text| text.contains("id: 3\n")).await;
     assert!(told.contains("event: gap\ndata: {\"lost\":2}"), "{told}");
-    assert_eq!(api.say("GET", "/v1/events", &format!("Authorization: Bearer {}\r\nLast-Event-ID: x\r\n", crate::api::TOKEN), "").await.status, 400);
+    assert_eq!(
+        api.say("GET", "/v1/events", &format!("Authorization: Bearer {}\r\nLast-Event-ID: x\r\n", crate::api::TOKEN), "")
+            .await
+            .status,
+        400
+    );
 }
