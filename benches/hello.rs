@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use divan::{Bencher, black_box};
 use mitmlab::middlebox::decide::{Compiled, Context, Decision, decide};
-use mitmlab::middlebox::fingerprint;
-use mitmlab::middlebox::hello::{ClientHello, Outcome, read};
 use mitmlab::middlebox::sniff::Seen;
 use mitmlab::scenario::{Action, Direction, First, Matcher, Network, Phase, Plan, Rule, Transport, World};
+use mitmlab::tls::fingerprint;
+use mitmlab::tls::hello::{ClientHello, Outcome, read};
 use time::macros::datetime;
 
 fn main() {

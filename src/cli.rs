@@ -10,9 +10,11 @@ mod down;
 mod env;
 mod exec;
 pub mod forge;
+mod guard;
 mod manual;
 mod network;
 mod own;
+mod print;
 pub mod profile;
 mod run;
 mod scenario;
@@ -59,13 +61,22 @@ impl Cli {
             Command::Profile(args) => printed(|out| profile::run(&args, out)),
             Command::Completions { shell } => manual::completions(shell),
             Command::Man => manual::man(),
+            Command::Guard { lab } => guard::guard(lab),
         }
     }
 }
 
+/// Says on standard error why the command ends.
+pub fn complain(error: &Error) {
+    print::err(format_args!("mitmlab: {error}"));
+}
+
 /// Runs a command that prints; its errors are the user's to mend.
 fn printed(run: impl FnOnce(&mut dyn std::io::Write) -> anyhow::Result<u8>) -> Result<u8, Error> {
-    run(&mut std::io::stdout().lock()).map_err(|error| Error::Usage(format!("{error:#}")))
+    let mut text = Vec::new();
+    let code = run(&mut text).map_err(|error| Error::Usage(format!("{error:#}")))?;
+    print::out(&String::from_utf8_lossy(&text))?;
+    Ok(code)
 }
 
 /// What to do.
@@ -109,6 +120,12 @@ pub enum Command {
     },
     /// Print the manual page (roff)
     Man,
+    /// Wait for the end of a lab and tidy up after it (the lab starts this itself)
+    #[command(hide = true)]
+    Guard {
+        /// Its process id
+        lab: u32,
+    },
 }
 
 /// `mitmlab run`

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
+use rustls::pki_types::CertificateDer;
 use tokio::task::JoinHandle;
 
 mod authorities;
@@ -25,6 +26,7 @@ mod live;
 mod loopback;
 mod outcome;
 mod programs;
+mod reach;
 mod run;
 #[cfg(target_os = "linux")]
 mod sealed;
@@ -34,6 +36,7 @@ pub use builder::Builder;
 pub use client::Client;
 pub use entrance::Entrance;
 pub use handle::Running;
+pub use folder::remove_folders_of;
 pub use leg::{Ended, Order};
 pub use outcome::Outcome;
 pub use run::{Filter, Progress, Replacement};
@@ -91,17 +94,21 @@ struct Shared {
     plan: Arc<Plan>,
     recorder: Recorder,
     pki: Arc<PublicPki>,
+    /// What everybody trusts: the public root, and the scenario's own.
+    roots: Vec<CertificateDer<'static>>,
     authorities: Arc<OfPlan>,
     middlebox: Arc<Middlebox>,
     ground: Ground,
     folder: Folder,
     trust: trust::Stores,
+    names: Names,
+    versions: reach::Versions,
     legs: AtomicU32,
     started: Instant,
     /// Held while rules are changed, so that no change undoes another.
     changing: std::sync::Mutex<()>,
     network: &'static str,
-    tasks: Tasks,
+    _tasks: Tasks,
     _programs: programs::Programs,
 }
 
@@ -111,6 +118,15 @@ enum Ground {
     Loopback(Arc<Loopback>),
     #[cfg(target_os = "linux")]
     Sealed(Arc<sealed::SealedGround>),
+}
+
+/// What the phase's rules do to names.
+struct Names(Hook);
+
+impl std::fmt::Debug for Names {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Names")
+    }
 }
 
 /// The servers; they stop with the lab.
@@ -137,6 +153,7 @@ impl Lab {
         recorder.emit_run(None, started(&plan, network, &clock));
         let folder = Folder::make(scratch_of(&on)).map_err(|e| Error::machine("make the run's private folder", e))?;
         let pki = PublicPki::new(&clock).map_err(|e| Error::Bug(e.to_string()))?;
+        let roots = public_roots(&plan, &pki)?;
         let world = Arc::new(plan.world.clone());
         let (ground, listeners) = lay(&on, &plan, &world, &recorder).await?;
         let authorities = Arc::new(OfPlan::new(&plan, clock.clone()));
@@ -145,7 +162,7 @@ impl Lab {
             Arc::clone(&plan),
             recorder.clone(),
             everyone,
-            &pki.roots_der(),
+            &roots,
             Arc::clone(pki.provider()),
             Box::new(Arc::clone(&authorities)),
             ground.dial(),
@@ -168,9 +185,10 @@ impl Lab {
                 .with_dial(ground.dial_program(place));
             tasks.0.push(origin::serve(listener, Arc::new(origins)));
         }
+        let names = dns_hook(&middlebox, &recorder);
         #[cfg(target_os = "linux")]
         if let Ground::Sealed(sealed) = &ground {
-            let resolver = Resolver::new(Arc::clone(&world), recorder.clone()).with_hook(dns_hook(&middlebox, &recorder));
+            let resolver = Resolver::new(Arc::clone(&world), recorder.clone()).with_hook(Arc::clone(&names));
             tasks.0.extend(sealed.serve_names(&resolver)?);
             sealed.start_wire(Arc::clone(&middlebox))?;
         }
@@ -178,16 +196,19 @@ impl Lab {
             plan,
             recorder,
             pki,
+            roots,
             authorities,
             middlebox,
             ground,
             folder,
             trust: trust::Stores::default(),
+            names: Names(names),
+            versions: reach::Versions::default(),
             legs: AtomicU32::new(0),
             started: Instant::now(),
             changing: std::sync::Mutex::default(),
             network,
-            tasks,
+            _tasks: tasks,
             _programs: programs,
         }));
         lab.warm_up();
@@ -298,6 +319,16 @@ async fn lay(
     }
 }
 
+/// The roots that everybody trusts.
+fn public_roots(plan: &Plan, pki: &PublicPki) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let mut roots = pki.roots_der();
+    for file in &plan.world.extra_roots {
+        let read = crate::forge::pem::read_chain(file);
+        roots.extend(read.map_err(|e| Error::Usage(format!("scenario `{}`, `[world] roots`: {e}", plan.name)))?);
+    }
+    Ok(roots)
+}
+
 fn scratch_of(on: &On<'_>) -> Option<PathBuf> {
     match on {
         #[cfg(target_os = "linux")]
@@ -320,7 +351,7 @@ fn started(plan: &Plan, network: &str, clock: &Clock) -> Event {
 fn dns_hook(middlebox: &Arc<Middlebox>, recorder: &Recorder) -> Hook {
     let (middlebox, recorder) = (Arc::clone(middlebox), recorder.clone());
     Arc::new(move |question: &Question| {
-        let standing = middlebox.standings().of(recorder.leg_of(question.client.ip()));
+        let standing = middlebox.standings().of(question.leg.or_else(|| recorder.leg_of(question.client.ip())));
         if !standing.interference {
             return None;
         }

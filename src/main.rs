@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use mitmlab::cli::Cli;
+use mitmlab::cli::{Cli, complain};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.run() {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            anstream::eprintln!("mitmlab: {error}");
+            complain(&error);
             error.into()
         }
     }

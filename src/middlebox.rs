@@ -15,6 +15,7 @@ pub mod decide;
 pub mod intercept;
 #[cfg(target_os = "linux")]
 pub mod packets;
+mod pass;
 pub mod relay;
 pub mod sniff;
 pub mod standing;
@@ -298,7 +299,11 @@ impl Middlebox {
             .or_else(|| self.plan.authority.as_ref().map(|a| a.profile.clone()))
             .ok_or("the scenario names no authority")?;
         let forger = self.authorities.authority(&profile).await?;
-        let (sni, address) = (hello.sni().map(str::to_owned), arrival.destination.ip());
+        let address = arrival.destination.ip();
+        if let Some(forged) = forger.forged_already(&chain, hello.sni(), address, fault) {
+            return Ok((forged, profile));
+        }
+        let sni = hello.sni().map(str::to_owned);
         // A fresh RSA key takes tens of milliseconds when none is kept ready.
         let forging = tokio::task::spawn_blocking(move || forger.forge(&chain, sni.as_deref(), address, fault));
         let forged = forging.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;

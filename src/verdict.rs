@@ -22,7 +22,7 @@ mod standing;
 mod surroundings;
 
 pub use judge::{judge, target};
-pub use leg::{legs_of, lookups_of};
+pub use leg::{killed_us, legs_of, lookups_of};
 pub use reaction::reaction;
 pub use surroundings::Surroundings;
 
@@ -56,6 +56,10 @@ pub struct LegTruth {
     /// The names that it asked for: how a name that leads nowhere is told from a client that never asked.
     #[serde(default)]
     pub lookups: Vec<Lookup>,
+    /// The recorder's microseconds from which on the lab may have ended it, if it did: a connection that was closed later may have
+    /// been closed by its end.
+    #[serde(default)]
+    pub killed_us: Option<u64>,
 }
 
 /// A name that a leg asked for.
@@ -165,6 +169,8 @@ pub enum Outcome {
     Failed(Vec<Difference>),
     /// Not run, with the reason (a missing program).
     Skipped(String),
+    /// Not run, because no machine could run it in this network, with the reason (a program that ignores the proxy).
+    OutOfReach(String),
 }
 
 /// How good a detector was in one check: what it said against what was.
@@ -245,6 +251,14 @@ impl CheckResult {
             control: None,
             test: None,
             twin: None,
+        }
+    }
+
+    /// Why it was not run, if it was not.
+    pub fn not_run(&self) -> Option<&str> {
+        match &self.outcome {
+            Outcome::Skipped(reason) | Outcome::OutOfReach(reason) => Some(reason),
+            Outcome::Passed | Outcome::Failed(_) => None,
         }
     }
 

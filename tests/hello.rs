@@ -4,10 +4,10 @@
 use std::fs;
 use std::path::PathBuf;
 
-use mitmlab::middlebox::fingerprint;
-use mitmlab::middlebox::hello::{ClientHello, Outcome, read, read_message};
 use mitmlab::middlebox::sniff::{Seen, Sniffed, sniff};
 use mitmlab::scenario::{First, Transport};
+use mitmlab::tls::fingerprint;
+use mitmlab::tls::hello::{ClientHello, Outcome, read, read_message};
 
 /// Every captured hello: the client's name and version, and the bytes that it sent.
 fn captured() -> Vec<(String, Vec<u8>)> {

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mitmlab::scenario::{self, Place, Plan, Transport, VerdictKind};
+use mitmlab::scenario::{self, Place, Plan, Serve, TlsVersion, Transport, VerdictKind};
 use proptest::prelude::*;
 
 #[test]
@@ -104,6 +104,23 @@ fn what_is_left_out_has_its_default_and_what_stands_for_an_address_is_filled_in(
     assert!(
         load("ipv6-is-intercepted-too").world.named("www.facebook.com").expect("a site").addresses.iter().any(|a| a.is_ipv6())
     );
+}
+
+#[test]
+fn a_site_may_speak_one_version_of_tls_only() {
+    let text = |site: &str| {
+        format!(
+            "title = \"a\"\n[[world.site]]\nnames = \"b.test\"\naddress = \"192.0.2.1\"\n{site}\n[[check]]\nname = \"c\"\n\
+             client = [\"curl\", \"{{url}}\"]\nurl = \"https://b.test/\"\nexpect = {{ verdict = \"untouched\" }}\n"
+        )
+    };
+    let plan = scenario::load_text("a", &text("tls = \"1.3\""), PROFILES).unwrap_or_else(|told| panic!("{told}"));
+    let services = plan.world.sites[0].services.iter();
+    let only: Vec<_> = services.filter_map(|s| if let Serve::Https { tls, .. } = &s.serve { Some(*tls) } else { None }).collect();
+    assert_eq!(only, [Some(TlsVersion::Tls13)]);
+    let told = |site: &str| scenario::load_text("a", &text(site), PROFILES).expect_err("a mistake").to_string();
+    assert!(told("tls = \"1.1\"").contains("unknown word `1.1`"));
+    assert!(told("tls = \"1.2\"\nservices = \"http\"").contains("without a service `https`"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `mitmlab doctor`: what this machine can do, tried for real, and the remedy for each no.
 
+use super::print;
 use crate::client::{find, presets};
 use crate::error::{AS_EXPECTED, Error, MACHINE};
 
@@ -16,42 +17,41 @@ pub(super) fn doctor(json: bool) -> Result<u8, Error> {
                 .iter()
                 .map(|c| serde_json::json!({ "name": c.name, "works": c.works, "needed": c.needed, "detail": c.detail, "remedy": c.remedy }))
                 .collect();
-            print_json(sealed, told, &clients);
+            print_json(sealed, told, &clients)?;
         } else {
             for c in &capabilities {
-                anstream::println!("{:3}  {}: {}", if c.works { "yes" } else { "no" }, c.name, c.detail);
+                print::line(format_args!("{:3}  {}: {}", if c.works { "yes" } else { "no" }, c.name, c.detail))?;
                 if let Some(remedy) = c.remedy.as_ref().filter(|_| !c.works) {
-                    anstream::println!("     remedy: {remedy}");
+                    print::line(format_args!("     remedy: {remedy}"))?;
                 }
             }
-            print_end(sealed, &clients);
+            print_end(sealed, &clients)?;
         }
         Ok(if sealed { AS_EXPECTED } else { MACHINE })
     }
     #[cfg(not(target_os = "linux"))]
     {
         if json {
-            print_json(false, Vec::new(), &clients);
+            print_json(false, Vec::new(), &clients)?;
         } else {
-            anstream::println!("no   sealed network: it needs Linux");
-            print_end(false, &clients);
+            print::line("no   sealed network: it needs Linux")?;
+            print_end(false, &clients)?;
         }
         Ok(MACHINE)
     }
 }
 
-fn print_json(sealed: bool, capabilities: Vec<serde_json::Value>, clients: &[(&str, bool)]) {
+fn print_json(sealed: bool, capabilities: Vec<serde_json::Value>, clients: &[(&str, bool)]) -> Result<(), Error> {
     let clients: serde_json::Map<_, _> = clients.iter().map(|(name, here)| ((*name).to_owned(), (*here).into())).collect();
     let told = serde_json::json!({ "sealed": sealed, "proxy": true, "capabilities": capabilities, "clients": clients });
-    anstream::println!("{told:#}");
+    print::line(format_args!("{told:#}"))
 }
 
-fn print_end(sealed: bool, clients: &[(&str, bool)]) {
+fn print_end(sealed: bool, clients: &[(&str, bool)]) -> Result<(), Error> {
     let word = if sealed { "works" } else { "does not work" };
-    anstream::println!("\nThe sealed network {word} here. The proxy network works everywhere.");
+    print::line(format_args!("\nThe sealed network {word} here. The proxy network works everywhere."))?;
     let named = |here: bool| clients.iter().filter(|c| c.1 == here).map(|c| c.0).collect::<Vec<_>>().join(" ");
-    anstream::println!("Clients found: {}", named(true));
-    anstream::println!("Not found:     {}", named(false));
+    print::line(format_args!("Clients found: {}\nNot found:     {}", named(true), named(false)))
 }
 
 fn is_here(program: &str) -> bool {

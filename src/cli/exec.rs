@@ -5,10 +5,10 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::Exec;
 use super::network::{Chosen, interrupted, runtime};
 use super::run::lost;
 use super::scenario::load;
+use super::{Exec, print};
 use crate::error::Error;
 use crate::lab::{Lab, Order};
 use crate::record::{Connection, LegKind, RecordFolder};
@@ -49,9 +49,10 @@ async fn in_a_lab(exec: &Exec, plan: Plan, phase: usize, clock: OffsetDateTime, 
     if let Some(why) = &ended.truth.not_started {
         return Err(Error::Usage(why.clone()));
     }
+    lab.tell_end();
     tell(&lab, &ended.truth, phase);
     if let Some(remark) = folder.and_then(|folder| lost(&folder)) {
-        anstream::eprintln!("mitmlab: {remark}");
+        print::err(format_args!("mitmlab: {remark}"));
     }
     Ok(code_of(&ended.truth))
 }
@@ -81,12 +82,12 @@ fn tell(lab: &Lab, truth: &LegTruth, phase: usize) {
     let (network, phase) = (lab.network(), &lab.plan().phases[phase].name);
     let count = truth.connections.len();
     let connections = if count == 1 { "1 connection".to_owned() } else { format!("{count} connections") };
-    anstream::eprintln!("mitmlab: {connections}; {network} network, phase `{phase}`, trust `{}`", truth.trust);
+    print::err(format_args!("mitmlab: {connections}; {network} network, phase `{phase}`, trust `{}`", truth.trust));
     for connection in truth.connections.iter().take(MOST_LINES) {
-        anstream::eprintln!("mitmlab:   {}", line(connection));
+        print::err(format_args!("mitmlab:   {}", line(connection)));
     }
     if count > MOST_LINES {
-        anstream::eprintln!("mitmlab:   and {} more: keep them all with `--record DIR`", count - MOST_LINES);
+        print::err(format_args!("mitmlab:   and {} more: keep them all with `--record DIR`", count - MOST_LINES));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Choosing the network, before any thread exists, and the runtime that everything else runs on.
 
 use super::NetworkChoice;
+use super::guard::Guard;
 use crate::error::Error;
 use crate::lab::On;
 #[cfg(target_os = "linux")]
@@ -11,6 +12,7 @@ use crate::network::sealed::{self, Entered};
 pub(super) struct Chosen {
     #[cfg(target_os = "linux")]
     entered: Option<Entered>,
+    _guard: Option<Guard>,
     /// For the report.
     pub(super) why: String,
 }
@@ -43,6 +45,7 @@ impl Chosen {
         Self {
             #[cfg(target_os = "linux")]
             entered: None,
+            _guard: Guard::start(),
             why,
         }
     }
@@ -50,7 +53,7 @@ impl Chosen {
     #[cfg(target_os = "linux")]
     fn sealed() -> Result<Self, String> {
         let entered = sealed::enter().map_err(|error| error.to_string())?;
-        Ok(Self { entered: Some(entered), why: "it was asked for".to_owned() })
+        Ok(Self { entered: Some(entered), _guard: None, why: "it was asked for".to_owned() })
     }
 
     #[cfg(not(target_os = "linux"))]

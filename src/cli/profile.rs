@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::forge::profile::{Basis, FIELDS};
+use crate::forge::profile::Basis;
 use crate::forge::{Profile, profiles};
 
 /// Recipes by which certificates are forged.
@@ -64,11 +64,8 @@ fn show(name: &str, evidence: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
         return Ok(0);
     }
     writeln!(out, "{}: {}", profile.name, profile.title)?;
-    for field in FIELDS {
-        let basis = profile.basis(field);
-        if basis != Basis::Unsaid && (profile.intermediate.is_some() || !field.starts_with("intermediate.")) {
-            writeln!(out, "{field:28} {basis}")?;
-        }
+    for field in profile.fields() {
+        writeln!(out, "{field:28} {}", profile.basis(field))?;
     }
     for source in &profile.sources {
         writeln!(out, "source: {source}")?;
@@ -90,6 +87,5 @@ fn check(file: Option<&std::path::Path>, out: &mut dyn Write) -> anyhow::Result<
 }
 
 fn unproven(profile: &Profile) -> usize {
-    let counted = |field: &&&str| profile.intermediate.is_some() || !field.starts_with("intermediate.");
-    FIELDS.iter().filter(counted).filter(|field| matches!(profile.basis(field), Basis::NotEvidenceBased(_))).count()
+    profile.fields().filter(|field| matches!(profile.basis(field), Basis::NotEvidenceBased(_))).count()
 }

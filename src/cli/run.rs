@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::network::{Chosen, interrupted, runtime};
 use super::scenario::load;
-use super::{Format, Run};
+use super::{Format, Run, print};
 use crate::error::{AS_EXPECTED, Error};
 use crate::lab::{Filter, Lab, Progress, Replacement};
 use crate::record::RecordFolder;
@@ -30,7 +30,7 @@ pub(super) fn run(run: &Run) -> Result<u8, Error> {
         }
     }
     let code = reports.iter().map(exit_code).max_by_key(|code| severity(*code)).unwrap_or(AS_EXPECTED);
-    print(run.format, &reports)?;
+    report(run.format, &reports)?;
     if let Some(file) = &run.junit {
         write(file, &reports.iter().map(junit_of).collect::<Result<Vec<_>, _>>()?.join("\n"))?;
     }
@@ -97,9 +97,12 @@ fn in_a_process_of_its_own(run: &Run, name: &str, plan: &Plan) -> Result<RunRepo
     if !run.client.is_empty() {
         command.arg("--").args(&run.client);
     }
-    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().map_err(|e| Error::machine("run a scenario", e))?;
+    let output =
+        command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().map_err(|e| Error::machine("run a scenario", e))?;
     json::read(&output.stdout).map_err(|error| match output.status.code() {
-        Some(code) if code == i32::from(crate::error::USAGE) => Error::Usage(format!("scenario `{name}` did not run; its message is above")),
+        Some(code) if code == i32::from(crate::error::USAGE) => {
+            Error::Usage(format!("scenario `{name}` did not run; its message is above"))
+        }
         _ => Error::Machine(format!("scenario `{name}` did not run to its end ({}): {error}", output.status)),
     })
 }
@@ -112,10 +115,8 @@ fn network_word(run: &Run) -> &'static str {
     }
 }
 
-fn print(format: Format, reports: &[RunReport]) -> Result<(), Error> {
-    let out = anstream::stdout();
-    let look = Look { width: width(), colour: out.is_terminal() };
-    let mut out = out.lock();
+fn report(format: Format, reports: &[RunReport]) -> Result<(), Error> {
+    let look = Look { width: width(), colour: std::io::stdout().is_terminal() };
     for (at, report) in reports.iter().enumerate() {
         let text = match format {
             Format::Text => text::text(report, look),
@@ -125,7 +126,7 @@ fn print(format: Format, reports: &[RunReport]) -> Result<(), Error> {
             Format::Markdown => markdown::markdown(report),
         };
         let gap = if at > 0 && format == Format::Text { "\n" } else { "" };
-        let _ = writeln!(out, "{gap}{}", text.trim_end()); // whoever reads may stop reading
+        print::line(format_args!("{gap}{}", text.trim_end()))?;
     }
     Ok(())
 }
@@ -140,12 +141,12 @@ fn write(file: &Path, text: &str) -> Result<(), Error> {
 
 #[cfg(unix)]
 fn width() -> usize {
-    rustix::termios::tcgetwinsize(std::io::stdout()).map_or(100, |size| usize::from(size.ws_col)).clamp(60, 160)
+    rustix::termios::tcgetwinsize(std::io::stdout()).map_or(120, |size| usize::from(size.ws_col)).clamp(60, 160)
 }
 
 #[cfg(not(unix))]
 fn width() -> usize {
-    100
+    120
 }
 
 /// Nobody looks.
@@ -163,14 +164,14 @@ struct Line(Mutex<usize>);
 impl Progress for Line {
     fn begins(&self, _: usize, of: usize, name: &str) {
         let done = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        eprint!("\r\x1b[K[{}/{of}] {}", *done, name.chars().take(60).collect::<String>());
+        let _ = write!(std::io::stderr(), "\r\x1b[K[{}/{of}] {}", *done, name.chars().take(60).collect::<String>());
     }
 
     fn ended(&self, result: &CheckResult) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        eprint!("\r\x1b[K");
+        let _ = write!(std::io::stderr(), "\r\x1b[K");
         if matches!(result.outcome, Outcome::Failed(_)) {
-            eprintln!("failed: {}", result.name);
+            print::err(format_args!("failed: {}", result.name));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal as _;
 
-use super::Scenario;
+use super::{Scenario, print};
 use crate::error::{AS_EXPECTED, Error, USAGE};
 use crate::forge;
 use crate::scenario::{self, Diagnostics, Plan};
@@ -26,34 +26,31 @@ pub(super) fn scenario(command: Scenario) -> Result<u8, Error> {
     let profiles = profiles();
     let profiles: Vec<&str> = profiles.iter().map(String::as_str).collect();
     match command {
-        Scenario::List { json } => list(json),
+        Scenario::List { json } => list(json)?,
         Scenario::Show { name } => {
             let unknown = || Error::Usage(format!("no built-in scenario `{name}`\nhint: `mitmlab scenario list` names them all"));
-            anstream::print!("{}", scenario::show(&name).ok_or_else(unknown)?);
+            print::out(scenario::show(&name).ok_or_else(unknown)?)?;
         }
         Scenario::Explain { name } => {
-            anstream::print!("{}", scenario::explain(&name, &profiles).map_err(|wrong| told(&wrong))?);
+            print::out(&scenario::explain(&name, &profiles).map_err(|wrong| told(&wrong))?)?;
         }
-        Scenario::Check { names, json } => return Ok(check(&names, json, &profiles)),
-        Scenario::Schema => anstream::println!("{:#}", scenario::schema()),
+        Scenario::Check { names, json } => return check(&names, json, &profiles),
+        Scenario::Schema => print::line(format_args!("{:#}", scenario::schema()))?,
     }
     Ok(AS_EXPECTED)
 }
 
-fn list(json: bool) {
+fn list(json: bool) -> Result<(), Error> {
     let all = scenario::list();
     if json {
         let entry = |s: &scenario::Listed| serde_json::json!({ "name": s.name, "title": s.title, "about": s.about });
-        anstream::println!("{:#}", serde_json::Value::Array(all.iter().map(entry).collect()));
-        return;
+        return print::line(format_args!("{:#}", serde_json::Value::Array(all.iter().map(entry).collect())));
     }
     let width = all.iter().map(|s| s.name.len()).max().unwrap_or(0);
-    for entry in &all {
-        anstream::println!("{:width$}  {}", entry.name, entry.title);
-    }
+    all.iter().try_for_each(|entry| print::line(format_args!("{:width$}  {}", entry.name, entry.title)))
 }
 
-fn check(names: &[String], json: bool, profiles: &[&str]) -> u8 {
+fn check(names: &[String], json: bool, profiles: &[&str]) -> Result<u8, Error> {
     let mut code = AS_EXPECTED;
     let mut machine = Vec::new();
     for name in names {
@@ -63,18 +60,18 @@ fn check(names: &[String], json: bool, profiles: &[&str]) -> u8 {
             machine.push(serde_json::json!({ "scenario": name, "problems": problems }));
         }
         match loaded {
-            Ok(plan) if !json => anstream::println!("{name}: {} checks, no problem", plan.checks.len()),
+            Ok(plan) if !json => print::line(format_args!("{name}: {} checks, no problem", plan.checks.len()))?,
             Ok(_) => {}
             Err(wrong) => {
                 code = USAGE;
                 if !json {
-                    anstream::eprintln!("{}", wrong.render(std::io::stderr().is_terminal()));
+                    print::err(wrong.render(std::io::stderr().is_terminal()));
                 }
             }
         }
     }
     if json {
-        anstream::println!("{:#}", serde_json::Value::Array(machine));
+        print::line(format_args!("{:#}", serde_json::Value::Array(machine)))?;
     }
-    code
+    Ok(code)
 }

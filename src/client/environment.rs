@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::overlays::{self, Ground, Overlay};
-use super::presets::{Argument, Home, Preset, Store, program_at};
+use super::presets::{Argument, Home, Preset, Store, changes_user, program_at};
 use super::trust::TrustStore;
 use crate::scenario::Trust;
 
@@ -80,6 +80,8 @@ pub struct Inserted {
     pub text: String,
     /// Why.
     pub why: &'static str,
+    /// Only for the superuser: not where the command line gives the program another user.
+    pub superuser: bool,
 }
 
 impl Surroundings {
@@ -120,7 +122,8 @@ impl Surroundings {
     pub fn complete(&self, argv: &[String]) -> Vec<String> {
         let mut out = argv.to_vec();
         let Some(program) = program_at(argv) else { return out };
-        for added in self.arguments.iter().rev() {
+        let ordinary = changes_user(argv);
+        for added in self.arguments.iter().rev().filter(|added| !(added.superuser && ordinary)) {
             let (option, value) = added.text.split_once('=').map_or((added.text.as_str(), None), |(o, v)| (o, Some(v)));
             let given = |word: &String| word == option || word.split_once('=').is_some_and(|(o, _)| o == option);
             let place = match added.after {
@@ -173,6 +176,7 @@ fn arguments(context: &set::Context<'_>) -> Vec<Inserted> {
             .replace("{dir}", &context.store.leg_dir.to_string_lossy())
             .replace("{proxy}", &address.map(|a| a.to_string()).unwrap_or_default()),
         why: argument.why,
+        superuser: argument.superuser,
     };
     wanted.filter(|a| !a.superuser || is_superuser()).map(fill).collect()
 }

@@ -125,12 +125,28 @@ impl Preset {
     }
 }
 
+impl Preset {
+    /// Why the explicit proxy would not see this command, though it would see the program: a library that ignores the proxy.
+    pub fn library_passes_proxy_by(&self, argv: &[String]) -> Option<String> {
+        let scripts = LIBRARIES_PAST_THE_PROXY.iter().filter(|(program, ..)| self.names.contains(program));
+        let runs = |script: &str| argv.iter().any(|word| base(word) == script);
+        scripts.clone().find(|(_, script, _)| runs(script)).map(|(.., why)| format!("{} goes past the proxy: {why}", self.name()))
+    }
+}
+
+/// The lab's own small clients whose library ignores the proxy: program, script, why.
+const LIBRARIES_PAST_THE_PROXY: [(&str, &str, &str); 3] = [
+    ("python", "get_aiohttp.py", "aiohttp reads no proxy variable unless its session says `trust_env=True`"),
+    ("python", "pinned.py", "it opens its own socket"),
+    ("php", "get.php", "PHP's streams read no proxy variable"),
+];
+
 /// The names of the programs that are known, the first one of each.
 pub fn programs() -> impl Iterator<Item = &'static str> {
     PRESETS.iter().filter_map(|preset| preset.names.first().copied())
 }
 
-/// The preset of a command line. Looks through `env A=B ...`, `timeout 5 ...`, `nice` and `setsid`.
+/// The preset of a command line. Looks through `env A=B ...`, `timeout 5 ...`, `nice`, `setsid`, `unshare` and `setpriv`.
 pub fn preset_for(argv: &[String]) -> &'static Preset {
     match program_at(argv).and_then(|at| argv.get(at)) {
         Some(program) => by_name(program),
@@ -145,12 +161,18 @@ pub fn program_at(argv: &[String]) -> Option<usize> {
         let skip: fn(&str) -> bool = match base(word) {
             "env" => |w| w.contains('=') || w.starts_with('-'),
             "timeout" => |w| w.starts_with(|c: char| c == '-' || c.is_ascii_digit()),
-            "nice" | "setsid" | "stdbuf" => |w| w.starts_with('-'),
+            "nice" | "setsid" | "stdbuf" | "unshare" | "setpriv" => |w| w.starts_with('-'),
             _ => return Some(at),
         };
         at += 1 + argv[at + 1..].iter().take_while(|w| skip(w)).count();
     }
     None
+}
+
+/// True if the command line itself gives the program another user: `unshare --map-user=1000`, `setpriv --reuid=1000`.
+pub fn changes_user(argv: &[String]) -> bool {
+    let before = program_at(argv).unwrap_or_default();
+    argv.iter().take(before).any(|word| word.starts_with("--map-user=") || word.starts_with("--reuid="))
 }
 
 /// `v20.20.2`, `curl 7.88.1 (...)`, `Python 3.11.2` as major and minor number.
@@ -201,6 +223,15 @@ mod tests {
     fn wrappers_are_looked_through() {
         assert_eq!(named("env -i A=B C=D timeout -k 2 5s nice -5 node x.js"), "node");
         assert_eq!(named("env"), UNKNOWN.name());
+        assert_eq!(named("unshare -U --map-user=1000 --map-group=1000 chromium --headless"), "chromium");
+    }
+
+    #[test]
+    fn another_user_is_seen_before_the_program_only() {
+        let changed = |words: &str| changes_user(&words.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        assert!(changed("unshare -U --map-user=1000 chromium"));
+        assert!(changed("setpriv --reuid=1000 --clear-groups chromium"));
+        assert!(!changed("chromium --map-user=1000"));
     }
 
     #[test]

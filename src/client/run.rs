@@ -19,6 +19,8 @@ mod stragglers;
 use capture::Capture;
 pub use parent::become_client;
 pub use plain::{Feed, LEG_COOKIE, PlainChild};
+#[cfg(target_os = "linux")]
+pub use stragglers::end_clients_of;
 
 /// A started client, whoever started it.
 pub trait ChildHandle: Send {

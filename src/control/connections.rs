@@ -9,7 +9,7 @@ use super::body::{Asked, InPath, Json};
 use super::problem::Problem;
 use super::serve::App;
 use super::words::{Chains, ConnectionQuery, Connections, VerdictQuery, WaitOrder, Waited};
-use crate::record::{Connection, ConnectionId, LegId, LegKind};
+use crate::record::{Certificate, Connection, ConnectionId, LegId, LegKind};
 use crate::scenario::{Trust, Vantage};
 use crate::verdict::{LegTruth, Surroundings, TargetVerdict, lookups_of, target};
 
@@ -44,8 +44,9 @@ pub(super) async fn one(State(app): State<App>, InPath(id): InPath<u64>) -> Resu
 
 pub(super) async fn chains(State(app): State<App>, InPath(id): InPath<u64>) -> Result<Json<Chains>, Problem> {
     let connection = known(&app, id)?;
-    let genuine = connection.origin.chain;
-    Ok(Json(Chains { presented: connection.presented, genuine, forged_by: connection.forged_by }))
+    let plain = |chain: &[std::sync::Arc<Certificate>]| chain.iter().map(|one| Certificate::clone(one)).collect();
+    let (presented, genuine) = (plain(&connection.presented), plain(&connection.origin.chain));
+    Ok(Json(Chains { presented, genuine, forged_by: connection.forged_by }))
 }
 
 pub(super) async fn verdict(State(app): State<App>, Asked(query): Asked<VerdictQuery>) -> Result<Json<TargetVerdict>, Problem> {
@@ -83,6 +84,7 @@ fn leg_truth(app: &App, leg: LegId, kind: LegKind) -> Result<LegTruth, Problem> 
         exit: None,
         signal: None,
         timed_out: false,
+        killed_us: None,
         not_started: None,
         ms: 0,
         stdout_head: String::new(),

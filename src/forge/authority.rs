@@ -1,11 +1,11 @@
 //! The interception authority: roots and intermediates with fresh keys, in memory only.
 //!
-//! Roots and the intermediate in use are made at once, their keys in parallel. A dated intermediate, or a root that
-//! nobody knows, gets its key when it first comes into use.
+//! The first root and the intermediate in use are made at once, their keys in parallel. Any other root or dated
+//! intermediate gets its key when it first comes into use.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustls_pki_types::CertificateDer;
 use time::OffsetDateTime;
@@ -40,73 +40,116 @@ pub(super) enum Confinement {
 /// The authority.
 #[derive(Debug)]
 pub(super) struct Authority {
-    profile: Arc<Profile>,
-    clock: Clock,
-    dates: Dates,
-    confinement: Confinement,
-    /// The first root, then the known twins in the profile's order.
-    roots: Vec<Arc<Issuer>>,
-    /// Unknown roots by id, made when first used.
-    unknown: Mutex<HashMap<String, Arc<Issuer>>>,
+    maker: Maker,
+    first: Arc<Issuer>,
+    /// Further roots by their id, known or not, made when first used.
+    twins: Mutex<HashMap<String, Arc<Issuer>>>,
     /// Intermediates by the window that they belong to (or none), made when first used.
     intermediates: Mutex<HashMap<Option<usize>, Arc<Issuer>>>,
 }
 
 impl Authority {
+    /// The first root, and whatever signs leaves now; their keys are made in parallel.
     pub(super) fn new(profile: Arc<Profile>, clock: Clock, dates: Dates, confinement: Confinement) -> Result<Self, ForgeError> {
-        let mut authority = Self {
-            profile: profile.clone(),
-            clock,
-            dates,
-            confinement,
-            roots: Vec::new(),
-            unknown: Mutex::default(),
-            intermediates: Mutex::default(),
-        };
-        let known: Vec<Option<&Twin>> =
-            std::iter::once(None).chain(profile.root.twins.iter().filter(|t| !t.unknown).map(Some)).collect();
-        let authority_ref = &authority;
-        let (roots, intermediate_key) = std::thread::scope(|scope| {
-            let roots: Vec<_> = known.iter().map(|twin| scope.spawn(move || authority_ref.make_root(*twin))).collect();
+        let maker = Maker { profile: profile.clone(), clock, dates, confinement };
+        let window = profile.intermediate.as_ref().and_then(|recipe| maker.window(recipe));
+        let twin = window.and_then(|(_, window)| maker.twin(window.root.as_deref()?));
+        let (first, twin_root, key) = std::thread::scope(|scope| {
+            let first = scope.spawn(|| maker.root(None));
+            let twin_root = twin.map(|twin| scope.spawn(|| maker.root(Some(twin))));
             let key = profile.intermediate.as_ref().map(|recipe| scope.spawn(|| Key::generate(recipe.key)));
-            let roots: Vec<_> = roots.into_iter().map(|thread| thread.join().unwrap_or(Err(ForgeError::Worker))).collect();
-            (roots, key.map(|thread| thread.join().map_err(|_| ForgeError::Worker)))
+            (first.join(), twin_root.map(|thread| thread.join()), key.map(|thread| thread.join()))
         });
-        authority.roots = roots.into_iter().map(|root| root.map(Arc::new)).collect::<Result<_, _>>()?;
-        if let (Some(recipe), Some(key)) = (&profile.intermediate, intermediate_key) {
-            let window = authority.window(recipe);
-            let issuer = authority.make_intermediate(recipe, window, key??)?;
-            authority
-                .intermediates
-                .get_mut()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(window.map(|(at, _)| at), Arc::new(issuer));
+        let first = Arc::new(first.map_err(|_| ForgeError::Worker)??);
+        let mut twins = HashMap::new();
+        if let (Some(twin), Some(root)) = (twin, twin_root) {
+            twins.insert(twin.id.clone(), Arc::new(root.map_err(|_| ForgeError::Worker)??));
         }
-        Ok(authority)
+        let mut intermediates = HashMap::new();
+        if let (Some(recipe), Some(key)) = (&profile.intermediate, key) {
+            let root = twin.and_then(|twin| twins.get(&twin.id)).unwrap_or(&first);
+            let issuer = maker.intermediate(recipe, window, key.map_err(|_| ForgeError::Worker)??, root)?;
+            intermediates.insert(window.map(|(at, _)| at), Arc::new(issuer));
+        }
+        Ok(Self { maker, first, twins: Mutex::new(twins), intermediates: Mutex::new(intermediates) })
     }
 
-    /// The roots that a client may come to trust; the first one is the profile's own. Never empty.
-    pub(super) fn roots(&self) -> &[Arc<Issuer>] {
-        &self.roots
+    /// The profile's own root.
+    pub(super) fn first_root(&self) -> &Issuer {
+        &self.first
+    }
+
+    /// The roots that a client may come to trust: the first one, then the known twins in the profile's order. Those that
+    /// have not been used are made now, in parallel.
+    pub(super) fn roots(&self) -> Result<Vec<Arc<Issuer>>, ForgeError> {
+        let known: Vec<&Twin> = self.maker.profile.root.twins.iter().filter(|twin| !twin.unknown).collect();
+        let missing: Vec<&Twin> = known.iter().copied().filter(|twin| !self.twins().contains_key(&twin.id)).collect();
+        let made: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = missing.iter().map(|twin| scope.spawn(|| self.maker.root(Some(twin)))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap_or(Err(ForgeError::Worker))).collect()
+        });
+        for (twin, root) in missing.iter().zip(made) {
+            let root = Arc::new(root?);
+            self.twins().entry(twin.id.clone()).or_insert(root);
+        }
+        let twins = self.twins();
+        Ok(std::iter::once(self.first.clone()).chain(known.iter().filter_map(|twin| twins.get(&twin.id).cloned())).collect())
     }
 
     /// The certificate that signs leaves now, and what signs it (none if that is the root itself).
     pub(super) fn issuing(&self) -> Result<(Arc<Issuer>, Option<Arc<Issuer>>), ForgeError> {
-        let first = self.roots.first().cloned().ok_or(ForgeError::Worker)?;
-        let Some(recipe) = &self.profile.intermediate else { return Ok((first, None)) };
-        let window = self.window(recipe);
+        let maker = &self.maker;
+        let Some(recipe) = &maker.profile.intermediate else { return Ok((self.first.clone(), None)) };
+        let window = maker.window(recipe);
         let place = window.map(|(at, _)| at);
-        let root = self.root_of(window.and_then(|(_, window)| window.root.as_deref()))?;
+        let root = match window.and_then(|(_, window)| window.root.as_deref()) {
+            Some(id) => self.root_called(id)?,
+            None => self.first.clone(),
+        };
         let mut made = self.intermediates.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(issuer) = made.get(&place) {
-            let expired = issuer.not_after < self.dates.now(&self.clock);
+            let expired = issuer.not_after < maker.dates.now(&maker.clock);
             if !expired || recipe.when_expired == WhenExpired::Keep {
                 return Ok((issuer.clone(), Some(root)));
             }
         }
-        let issuer = Arc::new(self.make_intermediate(recipe, window, Key::generate(recipe.key)?)?);
+        let issuer = Arc::new(maker.intermediate(recipe, window, Key::generate(recipe.key)?, &root)?);
         made.insert(place, issuer.clone());
         Ok((issuer, Some(root)))
+    }
+
+    /// A root that no trust store holds, with the first one's name: the fault "untrusted root" mirrored.
+    pub(super) fn stranger(&self) -> Result<Arc<Issuer>, ForgeError> {
+        self.root_called(STRANGER)
+    }
+
+    fn root_called(&self, id: &str) -> Result<Arc<Issuer>, ForgeError> {
+        let mut twins = self.twins();
+        if let Some(root) = twins.get(id) {
+            return Ok(root.clone());
+        }
+        let root = Arc::new(self.maker.root(self.maker.twin(id))?);
+        twins.insert(id.to_owned(), root.clone());
+        Ok(root)
+    }
+
+    fn twins(&self) -> MutexGuard<'_, HashMap<String, Arc<Issuer>>> {
+        self.twins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What makes an authority's certificates; has no state of its own.
+#[derive(Debug)]
+struct Maker {
+    profile: Arc<Profile>,
+    clock: Clock,
+    dates: Dates,
+    confinement: Confinement,
+}
+
+impl Maker {
+    fn twin(&self, id: &str) -> Option<&Twin> {
+        self.profile.root.twins.iter().find(|twin| twin.id == id)
     }
 
     /// The window in use: the one that began last, or the first if none has begun.
@@ -120,33 +163,7 @@ impl Authority {
             .or_else(|| recipe.windows.iter().enumerate().next())
     }
 
-    fn root_of(&self, id: Option<&str>) -> Result<Arc<Issuer>, ForgeError> {
-        let first = || self.roots.first().cloned().ok_or(ForgeError::Worker);
-        let Some(id) = id else { return first() };
-        let known = self.profile.root.twins.iter().filter(|twin| !twin.unknown).position(|twin| twin.id == id);
-        if let Some(at) = known {
-            return self.roots.get(at + 1).cloned().ok_or(ForgeError::Worker);
-        }
-        let Some(twin) = self.profile.root.twins.iter().find(|twin| twin.id == id) else { return first() };
-        self.unknown_root(id, Some(twin))
-    }
-
-    /// A root that no trust store holds, with the family's name: the fault `untrusted root` mirrored.
-    pub(super) fn stranger(&self) -> Result<Arc<Issuer>, ForgeError> {
-        self.unknown_root("", None)
-    }
-
-    fn unknown_root(&self, id: &str, twin: Option<&Twin>) -> Result<Arc<Issuer>, ForgeError> {
-        let mut unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(root) = unknown.get(id) {
-            return Ok(root.clone());
-        }
-        let root = Arc::new(self.make_root(twin)?);
-        unknown.insert(id.to_owned(), root.clone());
-        Ok(root)
-    }
-
-    fn make_root(&self, twin: Option<&Twin>) -> Result<Issuer, ForgeError> {
+    fn root(&self, twin: Option<&Twin>) -> Result<Issuer, ForgeError> {
         let root = &self.profile.root;
         let subject = twin.and_then(|t| t.subject.as_ref()).unwrap_or(&root.subject);
         let rules = twin.and_then(|t| t.extensions.as_ref()).unwrap_or(&root.extensions);
@@ -161,21 +178,26 @@ impl Authority {
         self.make(recipe, self.period(validity), Key::generate(root.key)?, None)
     }
 
-    fn make_intermediate(&self, recipe: &Intermediate, window: Option<(usize, &Window)>, key: Key) -> Result<Issuer, ForgeError> {
+    fn intermediate(
+        &self,
+        recipe: &Intermediate,
+        window: Option<(usize, &Window)>,
+        key: Key,
+        root: &Issuer,
+    ) -> Result<Issuer, ForgeError> {
         let period = match (window, &recipe.validity) {
             (Some((_, window)), _) => self.period_of(window),
             (None, Some(validity)) => self.period(validity),
             (None, None) => return Err(ForgeError::Worker),
         };
-        let root = self.root_of(window.and_then(|(_, window)| window.root.as_deref()))?;
-        let recipe_ = Recipe {
+        let parts = Recipe {
             subject: &recipe.subject,
             serial: &recipe.serial,
             rules: &recipe.extensions,
             digest: recipe.digest,
             extra: Vec::new(),
         };
-        self.make(recipe_, self.renewed(recipe, period), key, Some(&root))
+        self.make(parts, self.renewed(recipe, period), key, Some(root))
     }
 
     /// A period that has ended is begun anew, if the profile renews.
@@ -286,5 +308,54 @@ fn authority_extension(rule: &ExtensionRule, key: &Key, signer: &IssuerFacts) ->
     }
 }
 
+/// No profile has a twin without a name.
+const STRANGER: &str = "";
+
 /// What a lab's root says of itself.
 pub(super) const LAB_COMMENT: &str = "mitmlab: made by a simulation for tests on one machine. Its key is gone. Do not trust.";
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::forge::key::KeyKind;
+    use crate::forge::profile::Moment;
+
+    fn authority(when_expired: WhenExpired) -> Authority {
+        let mut profile = Profile::load("corporate").unwrap();
+        profile.root.key = KeyKind::P256;
+        let intermediate = profile.intermediate.as_mut().unwrap();
+        intermediate.key = KeyKind::P256;
+        intermediate.when_expired = when_expired;
+        let (from, to) = (Moment(datetime!(2019-01-01 0:00 UTC)), Moment(datetime!(2019-03-17 0:00 UTC)));
+        intermediate.validity = Some(Validity::Fixed { from, to });
+        let clock = Clock::starting_at(datetime!(2019-03-01 0:00 UTC));
+        Authority::new(Arc::new(profile), clock, Dates::AsWritten, Confinement::Exact).unwrap()
+    }
+
+    #[test]
+    fn an_expired_intermediate_is_renewed_or_kept_as_the_profile_says() {
+        for (when_expired, renewed) in [(WhenExpired::Renew, true), (WhenExpired::Keep, false)] {
+            let authority = authority(when_expired);
+            let (before, root) = authority.issuing().unwrap();
+            assert_eq!(before.facts.issuer, root.unwrap().facts.subject);
+            assert_eq!(authority.issuing().unwrap().0.der, before.der, "one in its time");
+            authority.maker.clock.set(datetime!(2019-04-01 0:00 UTC));
+            let (after, _) = authority.issuing().unwrap();
+            assert_eq!(after.der != before.der, renewed);
+            let lifetime = after.not_after - datetime!(2019-04-01 0:00 UTC);
+            assert_eq!((lifetime - time::Duration::days(75)).abs() < time::Duration::MINUTE, renewed, "{lifetime}");
+        }
+    }
+
+    #[test]
+    fn serial_numbers_have_their_length_and_are_positive() {
+        for octets in 1..=20 {
+            let serial = random_serial(octets);
+            assert!(serial.len() == octets && serial[0] & 0x80 == 0 && serial[0] != 0);
+        }
+        let key = Key::generate(KeyKind::P256).unwrap();
+        assert!(key_id_serial(&key)[0] & 0x80 == 0);
+    }
+}

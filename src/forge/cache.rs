@@ -45,12 +45,18 @@ impl<K: Clone + Eq + Hash, V> Cache<K, V> {
 
 /// Serial numbers that have been given, so that none is given twice. Forgets the oldest beyond its bound.
 #[derive(Debug, Default)]
-pub(super) struct Serials(Mutex<(HashSet<Vec<u8>>, VecDeque<Vec<u8>>)>);
+pub(super) struct Serials(Mutex<Given>);
+
+#[derive(Debug, Default)]
+struct Given {
+    known: HashSet<Vec<u8>>,
+    order: VecDeque<Vec<u8>>,
+}
 
 impl Serials {
     /// Takes a number; false if it was taken already.
     pub(super) fn take(&self, serial: &[u8]) -> bool {
-        let (known, order) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Given { known, order } = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !known.insert(serial.to_vec()) {
             return false;
         }

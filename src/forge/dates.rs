@@ -21,9 +21,14 @@ pub enum Dates {
 impl Dates {
     /// A moment of the scenario, in the certificates' time.
     pub fn scenario(self, clock: &Clock, moment: OffsetDateTime) -> OffsetDateTime {
+        shifted(moment, self.offset(clock))
+    }
+
+    /// What to add to the scenario's time to get the certificates'.
+    pub fn offset(self, clock: &Clock) -> Duration {
         match self {
-            Self::Moved => clock.to_machine(moment),
-            Self::AsWritten => moment.to_offset(UtcOffset::UTC),
+            Self::Moved => clock.offset(),
+            Self::AsWritten => Duration::ZERO,
         }
     }
 

@@ -72,7 +72,7 @@ pub fn authority_key_id(form: AuthorityKeyForm, issuer: &IssuerFacts) -> Extensi
 }
 
 /// One name of subjectAltName.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum AltName {
     /// dNSName.
     Dns(String),

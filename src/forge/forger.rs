@@ -9,7 +9,7 @@ use rustls_pki_types::CertificateDer;
 use time::OffsetDateTime;
 
 use super::authority::{Authority, Confinement, Issuer};
-use super::cache::{Cache, Serials};
+use super::cache::{Cache, Place, Serials};
 use super::dates::Dates;
 use super::error::ForgeError;
 use super::extension::AltName;
@@ -94,7 +94,7 @@ struct Inner {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct CacheKey {
     genuine: Option<[u8; 32]>,
-    host: Option<String>,
+    host: Option<AltName>,
     issuer: [u8; 20],
     treatment: Treatment,
 }
@@ -131,17 +131,18 @@ impl Forger {
 
     /// The root that a client is told to install.
     pub fn root(&self) -> &CertificateDer<'static> {
-        &self.first_root().der
+        &self.0.authority.first_root().der
     }
 
-    /// All roots that a trust store could hold, the first one first. Several may share one name.
-    pub fn roots(&self) -> Vec<CertificateDer<'static>> {
-        self.0.authority.roots().iter().map(|root| root.der.clone()).collect()
+    /// All roots that a trust store could hold, the first one first. Several may share one name. Makes those that have not
+    /// been used yet, which takes as long as their keys.
+    pub fn roots(&self) -> Result<Vec<CertificateDer<'static>>, ForgeError> {
+        Ok(self.0.authority.roots()?.iter().map(|root| root.der.clone()).collect())
     }
 
     /// SHA-256 of the first root's SubjectPublicKeyInfo: what vendors' block lists name.
     pub fn root_spki_sha256(&self) -> [u8; 32] {
-        sha256(self.first_root().key.spki())
+        sha256(self.0.authority.first_root().key.spki())
     }
 
     /// The key supply, for tests and figures.
@@ -176,35 +177,71 @@ impl Forger {
     ) -> Result<Arc<Forged>, ForgeError> {
         let began = Instant::now();
         let inner = &*self.0;
-        let treatment = inner.treatment(fault)?;
-        let wants_host = inner.wants_host(treatment);
-        let host = if wants_host { Some(host::wanted(sni, destination)?) } else { None };
-        let (issuer, root) = inner.issuing(treatment)?;
-        let key = CacheKey {
-            genuine: (inner.profile.leaf.cache != CacheBy::Host).then(|| genuine.first().map(|leaf| sha256(leaf))).flatten(),
-            host: host.as_ref().map(|host| format!("{host:?}")).filter(|_| wants_host),
-            issuer: issuer.facts.key_id,
-            treatment,
-        };
-        let place = inner.cache.place(&key);
+        let Wish { treatment, host, issuer, root, place } = inner.wish(genuine, sni, destination, fault)?;
         let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
         let now = inner.options.dates.now(&inner.clock);
-        if let Some(kept) = place.as_ref().filter(|kept| kept.stale_after.is_none_or(|end| now < end)) {
-            return Ok(kept.clone());
+        if let Some(kept) = fresh(&place, now) {
+            return Ok(kept);
         }
         let mut forged = inner.make(genuine, host.as_ref(), &issuer, root.as_deref(), treatment, now)?;
-        let kept = Forged { micros: 0, cached: true, ..forged.clone() };
-        *place = Some(Arc::new(kept));
+        if forged.chain[0].len() <= LARGEST_CACHED {
+            *place = Some(Arc::new(Forged { micros: 0, cached: true, ..forged.clone() }));
+        } else {
+            forged.remarks.push(format!("of {} KiB, too large to be used again", forged.chain[0].len() >> 10));
+        }
         forged.micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX).max(1);
         Ok(Arc::new(forged))
     }
 
-    fn first_root(&self) -> &Issuer {
-        self.0.authority.roots().first().expect("an authority is made with its first root or not at all")
+    /// What [`Self::forge`] would answer, if it could at once: never blocks, makes nothing.
+    pub fn forged_already(
+        &self,
+        genuine: &[CertificateDer<'_>],
+        sni: Option<&str>,
+        destination: IpAddr,
+        fault: Option<OriginFault>,
+    ) -> Option<Arc<Forged>> {
+        let wish = self.0.wish(genuine, sni, destination, fault).ok()?;
+        let place = wish.place.try_lock().ok()?;
+        fresh(&place, self.0.options.dates.now(&self.0.clock))
     }
 }
 
+/// What a leaf is made from, and the place that is kept for it.
+struct Wish {
+    treatment: Treatment,
+    host: Option<AltName>,
+    issuer: Arc<Issuer>,
+    root: Option<Arc<Issuer>>,
+    place: Place<Arc<Forged>>,
+}
+
+fn fresh(place: &Option<Arc<Forged>>, now: OffsetDateTime) -> Option<Arc<Forged>> {
+    place.as_ref().filter(|kept| kept.stale_after.is_none_or(|end| now < end)).cloned()
+}
+
 impl Inner {
+    fn wish(
+        &self,
+        genuine: &[CertificateDer<'_>],
+        sni: Option<&str>,
+        destination: IpAddr,
+        fault: Option<OriginFault>,
+    ) -> Result<Wish, ForgeError> {
+        let treatment = self.treatment(fault)?;
+        let wants_host = self.wants_host(treatment);
+        let host = if wants_host { Some(host::wanted(sni, destination)?) } else { None };
+        let (issuer, root) = self.issuing(treatment)?;
+        let key = CacheKey {
+            genuine: (self.profile.leaf.cache != CacheBy::Host).then(|| genuine.first().map(|leaf| sha256(leaf))).flatten(),
+            host: host.clone(),
+            issuer: issuer.facts.key_id,
+            treatment,
+        };
+        let place = self.cache.place(&key);
+        Ok(Wish { treatment, host, issuer, root, place })
+    }
+
     fn treatment(&self, fault: Option<OriginFault>) -> Result<Treatment, ForgeError> {
         match (fault, self.options.upstream_fault) {
             (None, _) => Ok(Treatment::Sound),
@@ -252,6 +289,7 @@ impl Inner {
             key: &key,
             logs: &self.logs,
             now,
+            offset: self.options.dates.offset(&self.clock),
             treatment,
         };
         let made = making.make(|serial| self.serials.take(serial))?;
@@ -364,5 +402,8 @@ fn log_count(profile: &Profile) -> u8 {
 const WARM_KEYS: usize = 8;
 const SUPPLY_THREADS: usize = 2;
 
-/// A forged leaf with its chain takes some 5 KiB.
-const MOST_CACHED: usize = 4096;
+/// A forged leaf with its chain takes some 5 KiB; a lab has a few hundred hosts.
+const MOST_CACHED: usize = 1024;
+
+/// Together with [`MOST_CACHED`] this holds the cache below 64 MiB, whatever origins show.
+const LARGEST_CACHED: usize = 60 << 10;

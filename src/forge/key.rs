@@ -4,8 +4,8 @@
 //! All but RSA below 2048 bits is AWS-LC's work; what AWS-LC does not make or sign is in [`odd_rsa`]. Public keys and
 //! algorithm identifiers: RFC 3279, RFC 5480, RFC 8410.
 //!
-//! Measured on a shared two-core machine (optimised dependencies): RSA-2048 65 ms, RSA-4096 330 ms to make; for e=3 and
-//! 1024 bits see [`odd_rsa`]; P-256 takes 25 µs.
+//! Medians on a shared two-core machine: making RSA-2048 48 ms, RSA-4096 0.3 to 0.6 s, RSA-2048 e=3 77 ms, RSA-1024 e=3
+//! 11 ms, P-256 36 µs; signing a handshake with RSA-2048 0.25 ms whatever the exponent, RSA-1024 0.38 ms, P-256 15 µs.
 
 use std::fmt;
 use std::str::FromStr;

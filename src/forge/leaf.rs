@@ -29,7 +29,10 @@ pub(super) struct Making<'a> {
     pub(super) issuer: &'a Issuer,
     pub(super) key: &'a Key,
     pub(super) logs: &'a [sct::Log],
+    /// Now, in the certificates' time.
     pub(super) now: OffsetDateTime,
+    /// From the scenario's time to the certificates'.
+    pub(super) offset: time::Duration,
     pub(super) treatment: Treatment,
 }
 
@@ -43,6 +46,9 @@ pub(super) enum Treatment {
     /// The forged certificate hides it.
     Mask(OriginFault),
 }
+
+/// notBefore and notAfter in DER, and when a kept copy is stale.
+type Period = (Vec<u8>, Vec<u8>, Option<OffsetDateTime>);
 
 /// A leaf and what a reader of the record should know of it.
 pub(super) struct Made {
@@ -120,7 +126,7 @@ impl Making<'_> {
         }
     }
 
-    fn validity(&self) -> Result<(Vec<u8>, Vec<u8>, Option<OffsetDateTime>), ForgeError> {
+    fn validity(&self) -> Result<Period, ForgeError> {
         use OriginFault::{Expired, NotYetValid};
         let made = |from: OffsetDateTime, to: OffsetDateTime| (dates::write(from), dates::write(to), Some(to));
         match (&self.recipe.validity, self.treatment) {
@@ -142,7 +148,10 @@ impl Making<'_> {
                 let from = dates::shifted(self.now, -before.0);
                 Ok(made(from, dates::shifted(from, lifetime.0)))
             }
-            (Validity::Fixed { from, to }, _) => Ok((dates::write(from.0), dates::write(to.0), None)),
+            (Validity::Fixed { from, to }, _) => {
+                let moved = |moment: OffsetDateTime| dates::write(dates::shifted(moment, self.offset));
+                Ok((moved(from.0), moved(to.0), None))
+            }
         }
     }
 

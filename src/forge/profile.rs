@@ -139,6 +139,11 @@ impl Profile {
         if findings.is_empty() { Ok(profile) } else { Err(ProfileError::Senseless { name: name.to_owned(), findings }) }
     }
 
+    /// The paths of the fields that it has.
+    pub fn fields(&self) -> impl Iterator<Item = &'static str> {
+        FIELDS.iter().copied().filter(|field| check::has(self, field))
+    }
+
     /// What a field rests on, by its path.
     pub fn basis(&self, field: &str) -> Basis<'_> {
         match (check::covering(&self.evidence, field), check::covering(&self.not_evidence_based, field)) {

@@ -45,7 +45,8 @@ impl OfPlan {
 impl Authorities for Arc<OfPlan> {
     fn authority<'a>(&'a self, profile: &'a str) -> Awaited<'a, Result<Forger, String>> {
         Box::pin(async move {
-            let cell = self.cells.get(profile).ok_or_else(|| format!("profile `{profile}` is not one that the scenario names"))?;
+            let cell =
+                self.cells.get(profile).ok_or_else(|| format!("profile `{profile}` is not one that the scenario names"))?;
             cell.get_or_init(|| self.make(profile)).await.clone()
         })
     }

@@ -9,7 +9,7 @@ use crate::client::{find, program_at};
 use crate::error::Error;
 use crate::record::LegKind;
 use crate::scenario::{Check, CheckClient, VerdictKind};
-use crate::verdict::{CheckResult, LegTruth, Surroundings, judge};
+use crate::verdict::{CheckResult, LegTruth, Outcome, Surroundings, judge};
 
 /// Control legs of a run: two checks with the same client, URL, trust and vantage need only one.
 pub(super) type Controls = std::collections::HashMap<String, Arc<OnceCell<LegTruth>>>;
@@ -18,7 +18,7 @@ impl Lab {
     /// Runs a check with its twin. `control` is shared with checks that need the same one.
     pub(super) async fn check(&self, number: usize, check: &Check, controls: &Controls) -> Result<CheckResult, Error> {
         let mut result = self.one_check(number, check, controls).await?;
-        if let (Some(twin), false) = (&check.twin, matches!(result.outcome, crate::verdict::Outcome::Skipped(_))) {
+        if let (Some(twin), false) = (&check.twin, result.not_run().is_some()) {
             result.twin = Some(Box::new(self.one_check(number + TWINS, twin, controls).await?));
         }
         Ok(result)
@@ -28,6 +28,10 @@ impl Lab {
         let phase = self.plan().phases[check.phase].name.clone();
         if let Some(missing) = missing_program(check.client.argv()) {
             return Ok(CheckResult::skipped(&check.name, phase, missing));
+        }
+        if let Some(why) = self.out_of_reach(check).await {
+            let skipped = CheckResult::skipped(&check.name, phase, String::new());
+            return Ok(CheckResult { outcome: Outcome::OutOfReach(why), ..skipped });
         }
         let control = match controls.get(&control_key(check)) {
             Some(cell) if needs_control(check) => {

@@ -80,7 +80,9 @@ fn is_loopback(address: &str) -> bool {
     let host = address.split(':').next().unwrap_or_default();
     match host.len() {
         8 => host.ends_with("7F"),
-        32 => host == "00000000000000000000000001000000" || (host.starts_with("0000000000000000FFFF0000") && host.ends_with("7F")),
+        32 => {
+            host == "00000000000000000000000001000000" || (host.starts_with("0000000000000000FFFF0000") && host.ends_with("7F"))
+        }
         _ => false,
     }
 }

@@ -40,11 +40,20 @@ impl Folder {
 
 /// Removes folders of runs whose process is gone. Somebody else's cannot be removed, and that is right.
 fn sweep(temporary: &Path) {
+    remove(temporary, |id| !is_alive(id));
+}
+
+/// Removes the folder of a lab that was killed.
+pub fn remove_folders_of(lab: u32) {
+    remove(&std::env::temp_dir(), |id| id == lab);
+}
+
+fn remove(temporary: &Path, of: impl Fn(u32) -> bool) {
     let Ok(entries) = std::fs::read_dir(temporary) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
         let process = name.to_str().and_then(|n| n.strip_prefix(PREFIX)).and_then(|n| n.split('-').next()?.parse::<u32>().ok());
-        if process.is_some_and(|id| !is_alive(id)) {
+        if process.is_some_and(&of) {
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }

@@ -1,6 +1,6 @@
 //! The front door of one leg in the proxy network: every connection of it belongs to this leg, and to no other.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,9 @@ use super::{Ground, Shared};
 use crate::middlebox::stream;
 use crate::network::Arrival;
 use crate::network::proxy::{self, Host, Refusal, Target};
+use crate::network::resolver::Question;
 use crate::record::{Event, LegId, Observer};
-use crate::scenario::{Direction, Place, Transport, Vantage};
+use crate::scenario::{Direction, DnsTrick, Place, Transport, Vantage};
 
 /// Serves a leg's proxy port until it is aborted.
 pub(super) async fn serve(shared: Arc<Shared>, listener: TcpListener, leg: LegId, vantage: Vantage) {
@@ -32,14 +33,14 @@ pub(super) async fn serve(shared: Arc<Shared>, listener: TcpListener, leg: LegId
 
 async fn carry(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, leg: LegId, vantage: Vantage) {
     let _ = stream.set_nodelay(true); // only slower without
-    let asked = match proxy::accept(stream, Instant::now() + HEAD).await {
+    let asked = match Box::pin(proxy::accept(stream, Instant::now() + HEAD)).await {
         Ok(asked) => asked,
         Err(error) => {
             shared.recorder.emit_run(Some(leg), Event::Note { text: format!("a connection to the proxy port: {error}") });
             return;
         }
     };
-    let Some(destination) = resolve(&shared, &asked.target) else {
+    let Some(destination) = resolve(&shared, &asked.target, leg, peer) else {
         let text = format!("the client asked the proxy for `{}`, which is no host of the world", asked.target.host);
         shared.recorder.emit_run(Some(leg), Event::Note { text });
         let _ = asked.pending.refuse(Refusal::UnknownHost).await; // it may be gone
@@ -53,7 +54,17 @@ async fn carry(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, leg: Le
     let id = shared.recorder.open_new((peer, destination), name.clone(), Transport::Tcp, vantage, Observer::Wire, Some(leg));
     let direction = if vantage == Vantage::Inside { Direction::Outbound } else { Direction::Inbound };
     let ordinal = shared.middlebox.standings().next_ordinal(Some(leg));
-    let arrival = Arrival { id, leg: Some(leg), client: peer, destination, asked: name, vantage, direction, transport: Transport::Tcp, ordinal };
+    let arrival = Arrival {
+        id,
+        leg: Some(leg),
+        client: peer,
+        destination,
+        asked: name,
+        vantage,
+        direction,
+        transport: Transport::Tcp,
+        ordinal,
+    };
     let Ok(client) = asked.pending.grant().await else { return };
     let crosses_the_box = (vantage == Vantage::Inside) == (place == Place::Outside);
     if crosses_the_box {
@@ -65,18 +76,42 @@ async fn carry(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, leg: Le
     }
 }
 
-/// Names are resolved by the lab: the world's addresses, IPv4 first.
-fn resolve(shared: &Shared, target: &Target) -> Option<SocketAddr> {
+/// Names are resolved by the lab, as its resolver would for this leg: the world's addresses, IPv4 first, and what rules do to them.
+fn resolve(shared: &Shared, target: &Target, leg: LegId, client: SocketAddr) -> Option<SocketAddr> {
     let ip = match &target.host {
         Host::Ip(ip) => *ip,
-        Host::Name(name) => {
-            let site = shared.plan.world.named(name.trim_end_matches('.'))?;
-            *site.addresses.iter().find(|a| matches!(a, IpAddr::V4(_))).or(site.addresses.first())?
-        }
+        Host::Name(name) => look_up(shared, name.trim_end_matches('.'), leg, client)?,
     };
     Some(SocketAddr::new(ip, target.port))
 }
 
+fn look_up(shared: &Shared, name: &str, leg: LegId, client: SocketAddr) -> Option<IpAddr> {
+    let resolver = shared.plan.world.isp_resolver.first().copied().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let resolver = SocketAddr::new(resolver, DNS);
+    let name = name.to_ascii_lowercase();
+    let question =
+        Question { name: name.clone(), kind: "A".to_owned(), client, resolver, transport: Transport::Udp, leg: Some(leg) };
+    let changed = (shared.names.0)(&question);
+    let genuine = || {
+        let site = shared.plan.world.named(&name)?;
+        site.addresses.iter().find(|a| a.is_ipv4()).or(site.addresses.first()).copied()
+    };
+    let answer = match changed.as_ref().map(|changed| &changed.trick) {
+        Some(DnsTrick::Forge { address } | DnsTrick::Duplicate { address }) => Some(*address),
+        Some(DnsTrick::Nxdomain | DnsTrick::Refused | DnsTrick::Servfail | DnsTrick::Timeout) => None,
+        Some(DnsTrick::StripHttpsRecord) | None => genuine(),
+    };
+    let rule = changed.and_then(|changed| changed.rule);
+    if rule.is_some() {
+        let answer = vec![answer.map_or("(no address)".to_owned(), |address| address.to_string())];
+        let event = Event::DnsQuery { client, resolver, name, kind: question.kind, transport: Transport::Udp, answer, rule };
+        shared.recorder.emit_run(Some(leg), event);
+    }
+    answer
+}
+
+/// Port of a resolver (RFC 1035 section 4.2).
+const DNS: u16 = 53;
 /// How long a client may take to say what it wants of the proxy.
 const HEAD: Duration = Duration::from_secs(20);
 /// Connections of one leg at once.

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 
 use super::{Ground, Lab};
+use crate::client::presets::Home;
 use crate::client::{self, Feed, Kind, Outcome, PlainChild, Surroundings, TrustStore, Vars, fill, find, preset_for, watch};
 use crate::error::Error;
 use crate::middlebox::standing::Standing;
 use crate::record::{Event, LegId, LegKind};
 use crate::scenario::{Clock, Trust, Vantage};
-use crate::verdict::{LegTruth, lookups_of};
+use crate::verdict::{LegTruth, killed_us, lookups_of};
 
 /// What is to be run, and how.
 #[derive(Clone, Debug)]
@@ -65,11 +66,24 @@ impl Lab {
         let clock = Clock::starting_at(order.clock);
         let standing = Standing { phase: order.phase, clock, interference: order.kind != LegKind::Control, coins: order.coins };
         self.middlebox().standings().set(id, standing);
+        // What a client is given besides roots (configuration with its proxy's port, profiles, caches) is its leg's alone.
         let own = LegFolder(self.0.folder.path().join(format!("leg-{}", id.0)));
         let store = self.trust_store(order.trust).await?.in_leg(own.0.clone());
         let argv = self.fill_in(&order, &store)?;
+        if order.kind != LegKind::Control {
+            self.authority_is_ready(order.phase).await;
+        }
+        let ended = self.run_in(id, order, argv, store).await;
+        let _ = tokio::task::spawn_blocking(move || drop(own)).await; // a leg that is given up drops it too
+        ended
+    }
+
+    async fn run_in(&self, id: LegId, order: Order, argv: Vec<String>, mut store: TrustStore) -> Result<Ended, Error> {
         let own_env: Vec<(OsString, OsString)> = std::env::vars_os().collect();
         let preset = preset_for(&argv);
+        if preset.home == Home::Fresh {
+            store.own_nss_home().map_err(|e| Error::machine("copy the NSS database for a leg", e))?;
+        }
         match find(&argv[0], std::env::var_os("PATH").as_deref()) {
             Err(missing) => Ok(self.not_started(id, &order, argv, missing.to_string())),
             Ok(program) => match self.ground() {
@@ -101,14 +115,14 @@ impl Lab {
         surroundings.write_files().map_err(|e| Error::machine("write a client's configuration", e))?;
         let argv = surroundings.complete(&argv);
         let _proxy = AbortOnDrop(tokio::spawn(super::front::serve(self.shared(), listener, id, order.vantage)));
-        self.tell_start(id, &order, &argv, &surroundings);
+        let began_us = self.tell_start(id, &order, &argv, &surroundings);
         let command = surroundings.command(&program, &argv[1..]);
         let feed = if order.terminal { Feed::Terminal } else { Feed::Nothing };
         let ended = match PlainChild::start(command, feed) {
             Err(error) => self.not_started(id, &order, argv, format!("could not start `{}`: {error}", program.display())),
             Ok(child) => {
                 let outcome = watch(child, order.deadline).await;
-                self.finish(id, &order, argv, outcome).await
+                self.finish(id, &order, argv, began_us, outcome).await
             }
         };
         Ok(ended)
@@ -130,18 +144,18 @@ impl Lab {
         for address in place.all() {
             self.recorder().assign(address, id);
         }
-        self.tell_start(id, &order, &argv, &surroundings);
+        let began_us = self.tell_start(id, &order, &argv, &surroundings);
         let ended = match sealed.start(place, &program, &argv, &surroundings, order.terminal, &self.names_folder()?).await {
             Err(error) => self.not_started(id, &order, argv, format!("could not start `{}`: {error}", program.display())),
             Ok(child) => {
                 let outcome = watch(child, order.deadline).await;
-                self.finish(id, &order, argv, outcome).await
+                self.finish(id, &order, argv, began_us, outcome).await
             }
         };
         Ok(ended)
     }
 
-    async fn finish(&self, id: LegId, order: &Order, argv: Vec<String>, outcome: Outcome) -> Ended {
+    async fn finish(&self, id: LegId, order: &Order, argv: Vec<String>, began_us: u64, outcome: Outcome) -> Ended {
         let drained = Instant::now() + DRAIN;
         let over = |all: &[crate::record::Connection]| all.iter().filter(|c| c.leg == Some(id)).all(|c| c.ended);
         self.recorder().wait(drained, over).await;
@@ -171,6 +185,7 @@ impl Lab {
             stderr_tail: outcome.stderr_tail,
             connections: self.recorder().connections_of(id),
             lookups: lookups_of(&self.recorder().entries_of(id), id),
+            killed_us: outcome.timed_out.then(|| killed_us(began_us, outcome.ms)),
         };
         Ended { id, truth, stdout: outcome.stdout }
     }
@@ -190,11 +205,13 @@ impl Lab {
             stderr_tail: String::new(),
             connections: Vec::new(),
             lookups: Vec::new(),
+            killed_us: None,
         };
         Ended { id, truth, stdout: Vec::new() }
     }
 
-    fn tell_start(&self, id: LegId, order: &Order, argv: &[String], surroundings: &Surroundings) {
+    /// The recorder's clock then.
+    fn tell_start(&self, id: LegId, order: &Order, argv: &[String], surroundings: &Surroundings) -> u64 {
         self.recorder().emit_run(
             Some(id),
             Event::LegStart {
@@ -207,6 +224,7 @@ impl Lab {
                 phase: self.plan().phases[order.phase].name.clone(),
             },
         );
+        self.recorder().elapsed_us()
     }
 
     /// Placeholders filled in; `mitmlab` is this very program.

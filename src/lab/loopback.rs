@@ -51,9 +51,10 @@ impl Loopback {
         announce: impl FnOnce(SocketAddr),
     ) -> io::Result<TcpStream> {
         let refused = || io::Error::new(io::ErrorKind::ConnectionRefused, "nothing of the world listens there");
-        let site = self.world.site(destination.ip(), name).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::HostUnreachable, "no site of the world has this address")
-        })?;
+        let site = self
+            .world
+            .site(destination.ip(), name)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::HostUnreachable, "no site of the world has this address"))?;
         let service = site.services.iter().find(|s| s.port == destination.port()).ok_or_else(refused)?;
         if let Serve::Loopback { address } = &service.serve {
             let stream = TcpStream::connect(own_loopback(*address)?).await?;

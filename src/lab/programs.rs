@@ -45,7 +45,9 @@ impl Programs {
                     Ground::Sealed(sealed) => {
                         let (dial, sealed) = (sealed.dial_program(site.place), Arc::clone(sealed));
                         let place = site.place;
-                        files.start_behind(move |argv, dir| start_sealed(&sealed, place, argv, dir), dial, address, *ready_within).await
+                        files
+                            .start_behind(move |argv, dir| start_sealed(&sealed, place, argv, dir), dial, address, *ready_within)
+                            .await
                     }
                 };
                 let running = running.map_err(|e| Error::Usage(e.to_string()))?;

@@ -119,12 +119,12 @@ impl Lab {
         let mut found = findings(self.plan(), &checks, &hits);
         if filter.name.is_some() || filter.replacement.is_some() {
             found.faults.clear(); // a part of a scenario cannot be held to the whole
-            if checks.iter().all(|check| matches!(check.outcome, Outcome::Skipped(_))) {
+            if checks.iter().all(|check| check.not_run().is_some()) {
                 found.faults.push("every check was skipped: nothing is shown".to_owned());
             }
         }
         found.remarks.extend(self.remarks());
-        self.recorder().emit_run(None, Event::RunEnd {});
+        self.tell_end();
         RunReport {
             scenario: self.plan().name.clone(),
             title: self.plan().title.clone(),
@@ -137,6 +137,17 @@ impl Lab {
             containment: containment::statements(self),
             ms: u64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(u64::MAX),
         }
+    }
+
+    /// The last words of a record.
+    pub(crate) fn tell_end(&self) {
+        #[cfg(target_os = "linux")]
+        if let super::Ground::Sealed(sealed) = self.ground() {
+            let (wire, held) = sealed.open_flows();
+            let text = format!("flows that are not over at the end: {wire} on the wire, {held} in the box");
+            self.recorder().emit_run(None, Event::Note { text });
+        }
+        self.recorder().emit_run(None, Event::RunEnd {});
     }
 
     fn remarks(&self) -> Vec<String> {
@@ -165,6 +176,9 @@ impl Lab {
 
 /// The user's client is run against the check's URL; what depends on the replaced program (its exit code, its words) is not compared.
 fn replace(check: &mut Check, replacement: &Replacement) {
+    let program = replacement.argv.first().map_or("the client", String::as_str);
+    let program = program.rsplit('/').next().unwrap_or(program);
+    check.name = format!("{program} at {}, trust {}", check.targets.join(" and "), check.trust);
     check.client = CheckClient::Command(replacement.argv.clone());
     check.expect.exit = None;
     check.expect.exit_nonzero = None;
@@ -178,7 +192,8 @@ fn replace(check: &mut Check, replacement: &Replacement) {
 /// With one client in place of many, many checks are the same.
 fn without_repetitions(checks: Vec<Check>) -> Vec<Check> {
     let mut seen = std::collections::HashSet::new();
-    let key = |check: &Check| format!("{:?} {} {} {} {:?}", check.url, check.trust, check.vantage, check.phase, check.expect.verdict);
+    let key =
+        |check: &Check| format!("{:?} {} {} {} {:?}", check.url, check.trust, check.vantage, check.phase, check.expect.verdict);
     checks.into_iter().filter(|check| seen.insert(key(check))).collect()
 }
 
@@ -190,5 +205,21 @@ fn fail_if_skipped(result: &mut CheckResult) {
             seen: format!("skipped: {reason}"),
             evidence: "`--strict` (or CI=true) makes a skip a failure".to_owned(),
         }]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strict_run_holds_a_missing_program_against_the_machine_and_nothing_else() {
+        let mut missing = CheckResult::skipped("c", "p", "no program `curl`");
+        fail_if_skipped(&mut missing);
+        assert!(matches!(missing.outcome, Outcome::Failed(_)));
+        let unreachable = Outcome::OutOfReach("node 20.20 goes past the proxy".to_owned());
+        let mut nowhere = CheckResult { outcome: unreachable.clone(), ..CheckResult::skipped("c", "p", "") };
+        fail_if_skipped(&mut nowhere);
+        assert_eq!(nowhere.outcome, unreachable);
     }
 }

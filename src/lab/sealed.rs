@@ -16,7 +16,9 @@ use crate::middlebox::Middlebox;
 use crate::middlebox::packets::{OnTheWire, Packets};
 use crate::network::listen::Listener;
 use crate::network::resolver::{self, AddressedUdp, Resolver};
-use crate::network::sealed::{self, At, ClientAddresses, Divert, Ended, Entered, Sealed, SealedChild, SpawnSpec, Stdio, Topology};
+use crate::network::sealed::{
+    self, At, ClientAddresses, Divert, Ended, Entered, Sealed, SealedChild, SpawnSpec, Stdio, Topology,
+};
 use crate::network::wire::{self, Commander, LinkId, Links, Wire};
 use crate::network::{Arrival, Dial, Dialling, Purpose};
 use crate::record::Recorder;
@@ -24,12 +26,13 @@ use crate::scenario::{Place, Plan, Vantage};
 
 /// The sealed network of one lab.
 #[derive(Debug)]
-pub struct SealedGround {
+pub(super) struct SealedGround {
     sealed: Arc<Sealed>,
     host_files: HostFiles,
     resolvers: Vec<IpAddr>,
     recorder: Recorder,
     commander: OnceLock<Commander>,
+    packets: OnceLock<Arc<Packets>>,
     wire: OnceLock<Wire>,
 }
 
@@ -59,6 +62,7 @@ impl SealedGround {
             resolvers,
             recorder,
             commander: OnceLock::new(),
+            packets: OnceLock::new(),
             wire: OnceLock::new(),
         })
     }
@@ -102,8 +106,14 @@ impl SealedGround {
             Wire::start(links, handler, wire::Options::default()).map_err(|e| Error::machine("put the box on the wire", e))?;
         packets.connect(commander.clone());
         let _ = self.commander.set(commander); // a ground has one wire
+        let _ = self.packets.set(packets);
         let _ = self.wire.set(wire);
         Ok(())
+    }
+
+    /// Flows that are not over: as the wire knows them, and as the box does.
+    pub(super) fn open_flows(&self) -> (usize, usize) {
+        (self.commander.get().map_or(0, Commander::live), self.packets.get().map_or(0, |packets| packets.open_flows()))
     }
 
     /// Where roots and policies lie on this machine.
@@ -174,7 +184,8 @@ impl Dial for SealedGround {
             if let Some(commander) = self.commander.get() {
                 commander.own_flow(own, arrival.destination);
             }
-            let stream = tokio::net::TcpSocket::from_std_stream(std::net::TcpStream::from(socket)).connect(arrival.destination).await?;
+            let stream =
+                tokio::net::TcpSocket::from_std_stream(std::net::TcpStream::from(socket)).connect(arrival.destination).await?;
             stream.set_nodelay(true)?;
             Ok(stream)
         })

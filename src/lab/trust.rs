@@ -10,7 +10,7 @@ use super::Lab;
 use crate::client::TrustStore;
 use crate::error::Error;
 use crate::middlebox::Authorities as _;
-use crate::scenario::Trust;
+use crate::scenario::{Action, Trust};
 
 /// What has been written.
 #[derive(Debug, Default)]
@@ -29,15 +29,26 @@ impl Lab {
             ),
             _ => None,
         };
-        let roots = self.pki().roots_der();
         let folder = self.0.folder.path().join(trust.as_str().replace('+', "-"));
         let root = authority.as_ref().map(|a| a.root());
         let mut store =
-            TrustStore::for_trust(&folder, trust, &roots, root).map_err(|e| Error::machine("write a trust store", e))?;
+            TrustStore::for_trust(&folder, trust, &self.0.roots, root).map_err(|e| Error::machine("write a trust store", e))?;
         let _ = store.write_nss().await; // only browsers and only where `certutil` is; they then trust nothing of the lab's
         let store = Arc::new(store);
         stores.insert(trust, Arc::clone(&store));
         Ok(store)
+    }
+
+    /// Waits until the authority of a phase has its keys: a client must not wait for them at the box.
+    pub(super) async fn authority_is_ready(&self, phase: usize) {
+        let phase = &self.plan().phases[phase];
+        if phase.rules.iter().all(|rule| rule.action != Action::Intercept) {
+            return;
+        }
+        let profile = phase.profile.clone().or_else(|| self.plan().authority.as_ref().map(|a| a.profile.clone()));
+        if let Some(profile) = profile {
+            let _ = self.0.authorities.authority(&profile).await; // whoever forges is told the error
+        }
     }
 
     /// The interception authority's root, once its keys are made; none if the plan has no authority.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerConfig};
 use rustls::sign::CertifiedKey;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
@@ -52,8 +52,14 @@ impl Ready {
 }
 
 /// Answers the client, whose `first` bytes were read already, and carries the conversation to its end.
-pub(super) async fn serve<S>(recorder: &Recorder, provider: &Arc<CryptoProvider>, arrival: &Arrival, ready: Ready, stream: S, first: Vec<u8>)
-where
+pub(super) async fn serve<S>(
+    recorder: &Recorder,
+    provider: &Arc<CryptoProvider>,
+    arrival: &Arrival,
+    ready: Ready,
+    stream: S,
+    first: Vec<u8>,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let witness = Witness::of(recorder, (arrival.client, arrival.destination), arrival.id, Half::Client, Observer::Box);
@@ -61,20 +67,15 @@ where
     for remark in &ready.forged.remarks {
         recorder.emit(arrival.id, Event::Note { text: remark.clone() });
     }
+    witness.raw().add_read(first.len()); // the hello, read by the carrier
     let raw = witness.below_tls(stream, first);
-    match shake_hands(config(provider, &ready), raw).await {
-        Ok(client) => {
+    match Box::pin(shake_hands(config(provider, &ready), raw, &witness)).await {
+        Some(client) => {
             let us = u64::try_from(ready.since.elapsed().as_micros()).unwrap_or(u64::MAX);
             witness.handshake(tls::handshake(client.get_ref().1, us));
             converse(recorder, arrival, ready, witness.above_tls(client)).await;
         }
-        Err(error) => {
-            witness.failed(&error);
-            if !witness.has_closed(Side::Client) {
-                witness.close(Side::Server, CloseKind::Fin);
-            }
-            ready.abandon().await;
-        }
+        None => ready.abandon().await,
     }
     witness.end(Counts::Tls);
 }
@@ -88,22 +89,55 @@ fn presented(ready: &Ready) -> Event {
     }
 }
 
+/// None if no handshake came of it; the witness has told why.
 async fn shake_hands<S>(
     config: Result<ServerConfig, rustls::Error>,
     raw: Counted<S>,
-) -> io::Result<tokio_rustls::server::TlsStream<Counted<S>>>
+    witness: &Witness,
+) -> Option<Box<tokio_rustls::server::TlsStream<Counted<S>>>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let config = Arc::new(config.map_err(io::Error::other)?);
+    let config = match config {
+        Ok(config) => Arc::new(config),
+        Err(error) => {
+            witness.failed(&io::Error::other(error));
+            return None;
+        }
+    };
     let accept = TlsAcceptor::from(config).accept(raw).into_fallible();
     match tokio::time::timeout(HANDSHAKE, accept).await {
-        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        Err(_) => {
+            witness.failed(&io::ErrorKind::TimedOut.into());
+            None
+        }
         Ok(Err((error, mut raw))) => {
             let _ = raw.shutdown().await; // the client may be gone
-            Err(error)
+            witness.failed(&error);
+            if !witness.has_closed(Side::Client) {
+                witness.close(Side::Server, CloseKind::Fin);
+                hear_out(&mut raw, witness).await;
+            }
+            None
         }
-        Ok(Ok(stream)) => Ok(stream),
+        Ok(Ok(stream)) => Some(Box::new(stream)),
+    }
+}
+
+/// A client that has sent an alert closes too: how, is part of the truth.
+async fn hear_out<S: AsyncRead + Unpin>(raw: &mut S, witness: &Witness) {
+    let mut rest = [0; 512];
+    let hearing = async {
+        loop {
+            match raw.read(&mut rest).await {
+                Ok(0) => return Some(CloseKind::Fin),
+                Ok(_) => {}
+                Err(error) => return tls::classify(&error).close(),
+            }
+        }
+    };
+    if let Ok(Some(kind)) = tokio::time::timeout(LAST_WORD, hearing).await {
+        witness.close(Side::Client, kind);
     }
 }
 
@@ -152,3 +186,5 @@ impl ResolvesServerCert for OneChain {
 
 /// How long a client may take to finish the handshake. A client that asks its user may take longer; none measured does.
 const HANDSHAKE: Duration = Duration::from_secs(20);
+/// How long a client that refused may take to close. Those measured do so at once.
+const LAST_WORD: Duration = Duration::from_millis(500);

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
@@ -112,6 +112,19 @@ impl Packets {
         self.flows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// An origin that was reached has the last word of a connection, and the wire sees its end before the origin's program does.
+    fn end_after_the_origin(self: &Arc<Self>, arrival: Arrival, reached: bool) {
+        let this = Arc::clone(self);
+        self.runtime.spawn(async move {
+            let recorder = this.middlebox.recorder();
+            let is_over = |all: &[crate::record::Connection]| all.iter().any(|c| c.id == arrival.id && c.ended);
+            let deadline = Instant::now() + if reached { LAST_WORD } else { Duration::ZERO };
+            if !recorder.wait(deadline, is_over).await {
+                this.over(&arrival);
+            }
+        });
+    }
+
     fn over(&self, arrival: &Arrival) {
         let recorder = self.middlebox.recorder();
         recorder.emit(arrival.id, Event::ConnectionEnd {});
@@ -134,7 +147,9 @@ impl Handler for OnTheWire {
 
     fn first_bytes(&self, flow: &Flow, stream: &[u8], segments: u32) -> OnBytes {
         let this = &self.0;
-        let Some(arrival) = this.flows().get(&flow.id).map(|carried| carried.arrival.clone()) else { return OnBytes::Do(Act::Pass) };
+        let Some(arrival) = this.flows().get(&flow.id).map(|carried| carried.arrival.clone()) else {
+            return OnBytes::Do(Act::Pass);
+        };
         let first = this.middlebox.plan.network.first;
         if first == First::Segment && segments > 1 {
             return OnBytes::Do(Act::Pass);
@@ -161,6 +176,7 @@ impl Handler for OnTheWire {
             Some((carried.arrival.clone(), carried.ready.take()?))
         });
         let Some((arrival, ready)) = found else { return };
+        let id = flow.id;
         let runtime = this.runtime.clone();
         runtime.spawn(async move {
             match nonblocking(stream) {
@@ -171,6 +187,9 @@ impl Handler for OnTheWire {
                 }
             }
             this.over(&arrival);
+            if let Some(commander) = this.commander.get() {
+                commander.release(id);
+            }
         });
     }
 
@@ -217,9 +236,7 @@ impl Handler for OnTheWire {
         let bytes = Bytes { raw_up: end.bytes_up, raw_down: end.bytes_down, app_up: None, app_down: None };
         let error = matches!(end.why, Why::Idle | Why::Box).then(|| format!("{:?}", end.why).to_lowercase());
         recorder.emit(id, Event::HalfEnd { half: Half::Client, by: Observer::Wire, bytes, error });
-        if !recorder.connection(id).is_some_and(|c| c.ended) {
-            self.0.over(&carried.arrival);
-        }
+        self.0.end_after_the_origin(carried.arrival, end.bytes_up > 0);
     }
 }
 
@@ -266,7 +283,9 @@ fn act(action: &Action) -> Act {
         Action::Cut => Act::Cut { after_bytes_down: CUT_AFTER },
         Action::Redirect { to } => Act::Inject { to_client: super::block::redirect(to), then: Then::Close },
         Action::Page { file, status } => Act::Inject { to_client: super::block::page(file, *status), then: Then::Close },
-        Action::Forward | Action::Intercept | Action::Dns(_) | Action::DropSyn | Action::Refuse | Action::Unreachable => Act::Pass,
+        Action::Forward | Action::Intercept | Action::Dns(_) | Action::DropSyn | Action::Refuse | Action::Unreachable => {
+            Act::Pass
+        }
     }
 }
 
@@ -274,5 +293,7 @@ fn bits(kbps: u32) -> Option<u64> {
     (kbps > 0).then(|| u64::from(kbps) * 1000)
 }
 
+/// How long the wire waits for an origin's last word. It comes within a millisecond on an idle machine.
+const LAST_WORD: Duration = Duration::from_millis(500);
 /// Bytes of an answer that pass before a `cut`: a status line and some header fields.
 const CUT_AFTER: u64 = 256;

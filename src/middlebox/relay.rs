@@ -48,7 +48,12 @@ where
             let b = down.poll(cx, server, client, &mut |bytes| tap.down(bytes));
             if a.is_ready() || b.is_ready() || before != (up.moved, down.moved) { Poll::Ready(()) } else { Poll::Pending }
         });
-        let in_time = if half_closed { tokio::time::timeout(HALF_CLOSED, round).await.is_ok() } else { round.await == () };
+        let in_time = if half_closed {
+            tokio::time::timeout(HALF_CLOSED, round).await.is_ok()
+        } else {
+            round.await;
+            true
+        };
         if client_first.is_none() && (up.ended() || down.ended()) {
             client_first = Some(up.ended() && (!down.ended() || up.failed()));
         }

@@ -3,8 +3,8 @@
 //! [`sniff`] is pure and works for both carriers; [`read_first`] feeds it from a stream. Nothing is consumed: the bytes
 //! stay with the caller, who passes them on if the decision is to forward.
 
-use crate::tls::hello::{self, ClientHello, Malformed, Outcome};
 use crate::scenario::First;
+use crate::tls::hello::{self, ClientHello, Malformed, Outcome};
 
 mod http;
 mod plain;

@@ -8,40 +8,56 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::relay::{Tap, relay};
+use super::pass;
 use super::sniff::{NoHello, Seen, read_first};
 use super::{Course, Middlebox};
 use crate::network::prefixed::Prefixed;
 use crate::network::{Arrival, Purpose};
 use crate::record::{CloseKind, Event, Half, Observer, Side};
-use crate::scenario::{Action, First};
+use crate::scenario::{Action, First, Serve};
 use crate::tls::{Counted, Counts, Witness};
 
 /// Takes one connection from its first bytes to its end.
 pub async fn carry(middlebox: &Arc<Middlebox>, arrival: Arrival, mut client: Prefixed<TcpStream>) {
     let mut first = Vec::new();
-    let seen = tokio::time::timeout(SPEAKS_FIRST, read_first(&mut client, First::Stream, Instant::now() + FIRST_BYTES, &mut first)).await;
+    let seen =
+        tokio::time::timeout(SPEAKS_FIRST, read_first(&mut client, First::Stream, Instant::now() + FIRST_BYTES, &mut first))
+            .await;
     match seen {
-        Ok(seen) => go_on(middlebox, &arrival, client, first, seen).await,
-        Err(_) => wait_for_either(middlebox, &arrival, client, first).await,
+        Ok(seen) => Box::pin(go_on(middlebox, &arrival, client, first, seen, None)).await,
+        Err(_) => Box::pin(wait_for_either(middlebox, &arrival, client, first)).await,
     }
+    end(middlebox, &arrival).await;
+}
+
+/// The end of a connection. An origin that was reached has the last word, and its program sees the end after the socket does.
+async fn end(middlebox: &Middlebox, arrival: &Arrival) {
     let recorder = middlebox.recorder();
-    recorder.emit(arrival.id, Event::ConnectionEnd {});
+    let reached = recorder.connection(arrival.id).is_some_and(|c| c.decision().is_none_or(|d| d.action == "forward"));
+    let is_over = |all: &[crate::record::Connection]| all.iter().any(|c| c.id == arrival.id && c.ended);
+    let deadline = Instant::now() + if reached { LAST_WORD } else { Duration::ZERO };
+    if !recorder.wait(deadline, is_over).await {
+        recorder.emit(arrival.id, Event::ConnectionEnd {});
+    }
     recorder.forget((arrival.client, arrival.destination));
 }
 
-/// The client is silent: an idle socket, or a protocol in which the server speaks first. The origin is dialled; whoever
-/// speaks first decides which.
+/// The client is silent: an idle socket, a slow start, or a protocol in which the server speaks first. Where the server may, the
+/// origin is dialled, and whoever speaks first decides which. Where it never does, it is not: that connection would come to nothing
+/// once the client speaks, and the origin would tell of an end that was not the client's.
 async fn wait_for_either(middlebox: &Arc<Middlebox>, arrival: &Arrival, mut client: Prefixed<TcpStream>, mut first: Vec<u8>) {
+    let deadline = Instant::now() + FIRST_BYTES;
+    if !may_speak_first(middlebox, arrival) {
+        let seen = read_first(&mut client, First::Stream, deadline, &mut first).await;
+        return go_on(middlebox, arrival, client, first, seen, None).await;
+    }
     let Ok(mut origin) = middlebox.dial.dial(arrival, Purpose::Forward).await else {
         return told_end(middlebox, arrival, client, first).await;
     };
     let mut greeting = vec![0; GREETING];
-    let deadline = Instant::now() + FIRST_BYTES;
     tokio::select! {
         seen = read_first(&mut client, First::Stream, deadline, &mut first) => {
-            drop(origin);
-            go_on(middlebox, arrival, client, first, seen).await;
+            go_on(middlebox, arrival, client, first, seen, Some(origin)).await;
         }
         read = origin.read(&mut greeting) => {
             greeting.truncate(read.unwrap_or(0));
@@ -56,35 +72,60 @@ async fn wait_for_either(middlebox: &Arc<Middlebox>, arrival: &Arrival, mut clie
 /// A connection that does not cross the box: nobody looks at it.
 pub async fn pass_by(middlebox: &Middlebox, arrival: &Arrival, client: Prefixed<TcpStream>, origin: TcpStream) {
     splice(middlebox, arrival, client, Vec::new(), origin, &[]).await;
-    let recorder = middlebox.recorder();
-    recorder.emit(arrival.id, Event::ConnectionEnd {});
-    recorder.forget((arrival.client, arrival.destination));
+    end(middlebox, arrival).await;
 }
 
-async fn go_on(middlebox: &Arc<Middlebox>, arrival: &Arrival, client: Prefixed<TcpStream>, first: Vec<u8>, seen: Seen) {
+/// False for the lab's own web servers: in HTTP and in TLS the client speaks first.
+fn may_speak_first(middlebox: &Middlebox, arrival: &Arrival) -> bool {
+    let site = middlebox.plan.world.site(arrival.destination.ip(), arrival.asked.as_deref());
+    let service = site.and_then(|site| site.services.iter().find(|s| s.port == arrival.destination.port()));
+    service.is_some_and(|service| !matches!(service.serve, Serve::Https { .. } | Serve::Http { .. }))
+}
+
+/// `dialled` is a connection to the origin that was made while the client was silent.
+async fn go_on(
+    middlebox: &Arc<Middlebox>,
+    arrival: &Arrival,
+    client: Prefixed<TcpStream>,
+    first: Vec<u8>,
+    seen: Seen,
+    dialled: Option<TcpStream>,
+) {
     tell_first(middlebox, arrival, &seen, 0);
     if matches!(seen, Seen::NoHello(NoHello::Empty | NoHello::Failed(_))) {
         return told_end(middlebox, arrival, client, first).await;
     }
-    match middlebox.settle(arrival, &seen).await {
-        Course::Forward => match middlebox.dial.dial(arrival, Purpose::Forward).await {
+    // A connection may last long and be one of thousands: each stage is boxed, so that its memory goes when it is over.
+    let course = Box::pin(middlebox.settle(arrival, &seen)).await;
+    drop(seen);
+    match course {
+        Course::Forward => match dial_unless(dialled, middlebox, arrival).await {
             Ok(origin) => splice(middlebox, arrival, client, first, origin, &[]).await,
             Err(error) => {
                 middlebox.recorder.emit(arrival.id, Event::UpstreamFailed { error: error.to_string() });
                 told_end(middlebox, arrival, client, first).await;
             }
         },
-        Course::Intercept(ready) => middlebox.serve(arrival, *ready, client, first).await,
+        Course::Intercept(ready) => Box::pin(middlebox.serve(arrival, *ready, client, first)).await,
         Course::Act(action) => act(middlebox, arrival, client, first, &action).await,
+    }
+}
+
+async fn dial_unless(dialled: Option<TcpStream>, middlebox: &Middlebox, arrival: &Arrival) -> std::io::Result<TcpStream> {
+    match dialled {
+        Some(origin) => Ok(origin),
+        None => middlebox.dial.dial(arrival, Purpose::Forward).await,
     }
 }
 
 /// Says what the first bytes were.
 pub(super) fn tell_first(middlebox: &Middlebox, arrival: &Arrival, seen: &Seen, segments: u32) {
     let event = match seen {
-        Seen::Hello(hello) => {
-            Event::HelloSeen { half: Half::Client, by: Observer::Box, hello: Box::new(hello.to_record(arrival.transport, segments)) }
-        }
+        Seen::Hello(hello) => Event::HelloSeen {
+            half: Half::Client,
+            by: Observer::Box,
+            hello: Box::new(hello.to_record(arrival.transport, segments)),
+        },
         other => {
             let Some((protocol, summary)) = other.first_bytes() else { return };
             Event::FirstBytes { protocol, summary }
@@ -94,12 +135,18 @@ pub(super) fn tell_first(middlebox: &Middlebox, arrival: &Arrival, seen: &Seen, 
 }
 
 /// Carries bytes both ways without looking. The origin tells what became of the connection, if it is the lab's.
-async fn splice(middlebox: &Middlebox, arrival: &Arrival, client: Prefixed<TcpStream>, first: Vec<u8>, mut origin: TcpStream, greeting: &[u8]) {
+async fn splice(
+    middlebox: &Middlebox,
+    arrival: &Arrival,
+    client: Prefixed<TcpStream>,
+    first: Vec<u8>,
+    origin: TcpStream,
+    greeting: &[u8],
+) {
     let witness = witness(middlebox, arrival);
-    let mut client = witness.passing(client, first);
-    if client.write_all(greeting).await.is_ok() {
-        let _ = relay(&mut client, &mut origin, &mut Unread).await;
-    }
+    let (unread, client) = client.into_inner();
+    let first = [first, unread].concat();
+    pass::pass(&witness, client, origin, first, greeting).await;
     witness.end(Counts::Opaque);
 }
 
@@ -162,14 +209,8 @@ fn witness(middlebox: &Middlebox, arrival: &Arrival) -> Witness {
     Witness::of(&middlebox.recorder, key, arrival.id, Half::Client, Observer::Wire)
 }
 
-/// A tap that looks away.
-struct Unread;
-
-impl Tap for Unread {
-    fn up(&mut self, _: &[u8]) {}
-    fn down(&mut self, _: &[u8]) {}
-}
-
+/// How long an origin's last word is waited for. It comes within a millisecond on an idle machine.
+const LAST_WORD: Duration = Duration::from_millis(500);
 /// A client that is silent for so long may be waiting for the server to speak. Clients that speak first do so within
 /// a millisecond on loopback.
 const SPEAKS_FIRST: Duration = Duration::from_millis(300);
@@ -182,4 +223,3 @@ const GREETING: usize = 4096;
 /// Content type and level of a fatal alert (RFC 8446 section 6).
 const ALERT: u8 = 21;
 const FATAL: u8 = 2;
-

@@ -99,7 +99,8 @@ fn h2_request() -> Request {
 /// Query values are secrets until somebody says otherwise.
 fn masked(target: &str) -> String {
     let Some((path, query)) = target.split_once('?') else { return target.to_owned() };
-    let pairs: Vec<_> = query.split('&').map(|pair| pair.split_once('=').map_or(pair.to_owned(), |(k, _)| format!("{k}=***"))).collect();
+    let pairs: Vec<_> =
+        query.split('&').map(|pair| pair.split_once('=').map_or(pair.to_owned(), |(k, _)| format!("{k}=***"))).collect();
     format!("{path}?{}", pairs.join("&"))
 }
 

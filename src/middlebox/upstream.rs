@@ -2,11 +2,11 @@
 //!
 //! The box of 2019 connected to the origin, fetched its certificate and validated it before it forged one
 //! (IMC 2020 section 4.2.4). Its own hello was another than the client's; its 13 cipher suites are not published,
-//! so the lab's box sends its TLS library's: not evidence-based.
+//! so the lab's box sends its TLS library's, with a post-quantum key share where the client offers one: not evidence-based.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -25,15 +25,25 @@ use crate::tls::hello::ClientHello;
 /// Opens upstream connections. One per lab.
 #[derive(Debug)]
 pub struct Dialect {
-    config: Arc<ClientConfig>,
+    /// For clients without and with a post-quantum key share.
+    base: [Arc<ClientConfig>; 2],
+    known: RwLock<HashMap<Manner, Arc<ClientConfig>>>,
     trust: Trust,
+}
+
+/// What of a client's hello the box's own takes after.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Manner {
+    alpn: Vec<Vec<u8>>,
+    sni: bool,
+    post_quantum: bool,
 }
 
 /// An upstream connection whose handshake is done.
 #[derive(Debug)]
 pub struct Upstream<S> {
-    /// The connection.
-    pub stream: TlsStream<S>,
+    /// The connection. Boxed: it is handed on often, and every future that it passes through would be as large.
+    pub stream: Box<TlsStream<S>>,
     /// The genuine chain, leaf first.
     pub chain: Vec<CertificateDer<'static>>,
     /// Why the box does not trust it, if it does not. The name is not considered (IMC 2020 section 3.2).
@@ -68,18 +78,20 @@ pub enum UpstreamError {
 impl Dialect {
     /// A dialect that trusts these roots.
     pub fn new(roots: &[CertificateDer<'static>], provider: Arc<CryptoProvider>) -> Result<Self, rustls::Error> {
-        let taken = Arc::new(TakeAny(Arc::clone(&provider)));
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .dangerous()
-            .with_custom_certificate_verifier(taken)
-            .with_no_client_auth();
-        config.resumption = Resumption::disabled();
-        Ok(Self { config: Arc::new(config), trust: Trust::new(roots) })
+        let mut classical = CryptoProvider::clone(&provider);
+        classical.kx_groups.retain(|group| !is_post_quantum(u16::from(group.name())));
+        let base = [base(Arc::new(classical))?, base(provider)?];
+        Ok(Self { base, known: RwLock::default(), trust: Trust::new(roots) })
     }
 
     /// Shakes hands with the origin over `tcp`, asking for what the client asked for: its SNI and its protocols.
-    pub async fn open<S>(&self, tcp: S, hello: &ClientHello, address: IpAddr, deadline: Instant) -> Result<Upstream<S>, UpstreamError>
+    pub async fn open<S>(
+        &self,
+        tcp: S,
+        hello: &ClientHello,
+        address: IpAddr,
+        deadline: Instant,
+    ) -> Result<Upstream<S>, UpstreamError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -89,20 +101,52 @@ impl Dialect {
         let stream = tokio::time::timeout_at(deadline.into(), connector.connect(name, tcp))
             .await
             .map_err(|_| UpstreamError::Deadline)??;
-        let chain: Vec<_> = stream.get_ref().1.peer_certificates().unwrap_or_default().iter().map(|c| c.clone().into_owned()).collect();
+        let chain: Vec<_> =
+            stream.get_ref().1.peer_certificates().unwrap_or_default().iter().map(|c| c.clone().into_owned()).collect();
         if chain.is_empty() {
             return Err(UpstreamError::NoCertificate);
         }
         let distrust = self.trust.judge(&chain);
-        Ok(Upstream { stream, chain, distrust, us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX) })
+        Ok(Upstream {
+            stream: Box::new(stream),
+            chain,
+            distrust,
+            us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+        })
     }
 
     fn config_for(&self, hello: &ClientHello) -> Arc<ClientConfig> {
-        let mut config = ClientConfig::clone(&self.config);
-        config.alpn_protocols = hello.alpn().to_vec();
-        config.enable_sni = hello.sni().is_some();
-        Arc::new(config)
+        let post_quantum = hello.key_shares().iter().any(|group| is_post_quantum(*group));
+        let manner = Manner { alpn: hello.alpn().to_vec(), sni: hello.sni().is_some(), post_quantum };
+        if let Some(config) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&manner) {
+            return Arc::clone(config);
+        }
+        let mut config = ClientConfig::clone(&self.base[usize::from(post_quantum)]);
+        config.alpn_protocols.clone_from(&manner.alpn);
+        config.enable_sni = manner.sni;
+        let config = Arc::new(config);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() < MOST_MANNERS {
+            known.insert(manner, Arc::clone(&config));
+        }
+        config
     }
+}
+
+fn base(provider: Arc<CryptoProvider>) -> Result<Arc<ClientConfig>, rustls::Error> {
+    let taken = Arc::new(TakeAny(Arc::clone(&provider)));
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(taken)
+        .with_no_client_auth();
+    config.resumption = Resumption::disabled();
+    Ok(Arc::new(config))
+}
+
+/// Hybrids with ML-KEM: IANA's registry of supported groups, 0x11eb to 0x11ed.
+fn is_post_quantum(group: u16) -> bool {
+    (0x11eb..=0x11ed).contains(&group)
 }
 
 /// Takes any certificate in the handshake: the box looks at it afterwards, whatever it is.
@@ -200,5 +244,7 @@ fn is_self_issued(certificate: &CertificateDer<'_>) -> bool {
     !told.subject.is_empty() && told.subject == told.issuer
 }
 
+/// Manners of clients that are remembered, at most.
+const MOST_MANNERS: usize = 256;
 /// Chains that are remembered, at most.
 const MOST_CHAINS: usize = 10_000;

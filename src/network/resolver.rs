@@ -42,6 +42,8 @@ pub struct Question {
     pub resolver: SocketAddr,
     /// UDP or TCP.
     pub transport: Transport,
+    /// The leg that asks, where the address does not tell.
+    pub leg: Option<crate::record::LegId>,
 }
 
 /// What a hook does to an answer.
@@ -95,7 +97,7 @@ impl Resolver {
             Err(Bad::Opcode(header)) => return Answer { replies: vec![header.refused(Rcode::NotImp)], event: None },
         };
         let kind = query::kind_name(query.kind);
-        let question = Question { name: query.name.clone(), kind, client, resolver, transport };
+        let question = Question { name: query.name.clone(), kind, client, resolver, transport, leg: None };
         let changed = self.hook.as_ref().and_then(|hook| hook(&question));
         let replies = self.replies(&query, changed.as_ref().map(|c| &c.trick));
         let told = if replies.is_empty() { vec!["(silence)".to_owned()] } else { replies.iter().flat_map(Reply::told).collect() };

@@ -42,7 +42,7 @@ pub use error::SealedError;
 pub use netlink::Mac;
 pub use program::{Ended, OriginSpec, SealedChild, SpawnSpec, Stdio};
 pub use sockets::{Datagram, receive, send};
-pub use topology::{is_own_link, Divert, Topology, WireLink, WireLinks};
+pub use topology::{Divert, Topology, WireLink, WireLinks, is_own_link};
 
 use crate::scenario::{Place, Transport, Vantage};
 use leg::Net;

@@ -9,12 +9,12 @@ use tokio::task::JoinSet;
 
 use super::first::{self, Beginning, First};
 use super::select::Nobody;
-use crate::tls::{Counts, Witness};
 use super::{Origins, http, https, relay};
 use crate::network::listen::{Accepted, Listener};
-use crate::tls::{self, Ended};
 use crate::record::{CloseKind, Side};
 use crate::scenario::Serve;
+use crate::tls::{self, Ended};
+use crate::tls::{Counts, Witness};
 
 /// Serves until aborted. A failed accept (no descriptors left) waits a little, so that it cannot spin.
 pub(super) async fn all(listener: Listener, origins: Arc<Origins>) {

@@ -137,7 +137,8 @@ async fn listens(dial: &super::Dial, address: SocketAddr, within: Duration) -> b
 
 fn private_dir() -> io::Result<TempDir> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix("mitmlab-");
+    let prefix = format!("mitmlab-run-{}-", std::process::id()); // so what a killed run leaves behind is found and removed
+    builder.prefix(&prefix);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
     builder.tempdir()

@@ -14,10 +14,10 @@ use super::accept::{Visit, drain};
 use super::answer::{Seen, TlsSeen};
 use super::first::{Beginning, First};
 use super::http;
-use crate::tls::{self, Counted, Counts, Ended, Witness};
 use crate::pki::{Issued, PublicPki};
 use crate::record::{CloseKind, Side};
-use crate::scenario::{Serve, Site};
+use crate::scenario::{Serve, Site, TlsVersion};
+use crate::tls::{self, Counted, Counts, Ended, Witness};
 
 /// Serves one connection from its first bytes to its end.
 pub(super) async fn serve(visit: &Visit, stream: TcpStream, beginning: Beginning, name: Option<&str>) {
@@ -30,10 +30,10 @@ pub(super) async fn serve(visit: &Visit, stream: TcpStream, beginning: Beginning
 /// An error is a fault of the lab's own (no certificate), for the record.
 async fn converse(visit: &Visit, stream: TcpStream, beginning: Beginning, name: Option<&str>) -> Result<(), String> {
     let Ok(selected) = visit.origins.select(visit.destination, name) else { return Ok(()) };
-    let Serve::Https { alpn, .. } = &selected.service.serve else { return Ok(()) };
+    let Serve::Https { alpn, tls: only, .. } = &selected.service.serve else { return Ok(()) };
     let site = visit.origins.shown_to(visit.client, selected.site);
     let issued = issued(&visit.origins.pki, &site).await?;
-    let config = config(&visit.origins.pki, &issued, alpn, &visit.witness).map_err(|e| e.to_string())?;
+    let config = config(&visit.origins.pki, &issued, alpn, *only, &visit.witness).map_err(|e| e.to_string())?;
     let Beginning { bytes, first, since } = beginning;
     let Some(stream) = shake_hands(visit, config, visit.witness.below_tls(stream, bytes)).await else { return Ok(()) };
     let us = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -95,10 +95,21 @@ async fn issued(pki: &Arc<PublicPki>, site: &Site) -> Result<Arc<Issued>, String
     issuing.await.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
 }
 
-fn config(pki: &PublicPki, issued: &Arc<Issued>, alpn: &[String], witness: &Witness) -> Result<ServerConfig, rustls::Error> {
+fn config(
+    pki: &PublicPki,
+    issued: &Arc<Issued>,
+    alpn: &[String],
+    only: Option<TlsVersion>,
+    witness: &Witness,
+) -> Result<ServerConfig, rustls::Error> {
+    let versions: &[&rustls::SupportedProtocolVersion] = match only {
+        None => &[&rustls::version::TLS13, &rustls::version::TLS12],
+        Some(TlsVersion::Tls12) => &[&rustls::version::TLS12],
+        Some(TlsVersion::Tls13) => &[&rustls::version::TLS13],
+    };
     let shown = Shown { issued: Arc::clone(issued), witness: witness.clone() };
     let mut config = ServerConfig::builder_with_provider(Arc::clone(pki.provider()))
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+        .with_protocol_versions(versions)?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(shown));
     config.alpn_protocols = alpn.iter().map(|name| name.clone().into_bytes()).collect();

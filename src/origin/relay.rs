@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 
 use super::accept::Visit;
-use crate::tls::Counts;
-use crate::tls::Ended;
 use crate::record::{CloseKind, Side};
 use crate::scenario::Serve;
+use crate::tls::Counts;
+use crate::tls::Ended;
 
 /// Dials a server on this machine. Any other address is refused: nothing leaves the machine.
 pub(super) async fn dial_loopback(address: SocketAddr) -> io::Result<TcpStream> {

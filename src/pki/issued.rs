@@ -7,9 +7,9 @@ use rustls::sign::CertifiedKey;
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
-use crate::tls::describe_chain;
 use super::key::pem;
 use crate::record::Certificate;
+use crate::tls::describe_chain;
 
 /// What a server shows: the chain as sent, and the key that signs for it.
 pub struct Issued {
@@ -18,7 +18,7 @@ pub struct Issued {
     /// For rustls. Not checked against the chain, so that odd ones can be served.
     pub key: Arc<CertifiedKey>,
     key_pem: Zeroizing<String>,
-    described: OnceLock<Vec<Certificate>>,
+    described: OnceLock<Vec<Arc<Certificate>>>,
 }
 
 impl Issued {
@@ -37,7 +37,7 @@ impl Issued {
     }
 
     /// The chain as the record tells it. Read once.
-    pub fn described(&self) -> &[Certificate] {
+    pub fn described(&self) -> &[Arc<Certificate>] {
         self.described.get_or_init(|| describe_chain(&self.chain))
     }
 

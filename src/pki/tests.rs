@@ -12,6 +12,7 @@ use x509_parser::prelude::{FromDer as _, ParsedExtension, X509Certificate};
 
 use super::*;
 use crate::scenario::{Cert, Clock, Place, Site};
+use crate::tls::describe;
 
 fn site(names: &[&str], cert: Cert) -> Site {
     Site {

@@ -1,7 +1,7 @@
 //! `mitmlab probe`: the reference detector. It looks at a chain, reads the signs, says what it makes of them and why.
 //!
 //! It sends nothing to the site but the handshake, and so may look at a chain that it then refuses. A finding is made
-//! from signs alone, in the order written in [`judge`]; every sign is in the report with its evidence.
+//! from signs alone, in the order written in `judge`; every sign is in the report with its evidence.
 
 use std::io::Write;
 use std::net::SocketAddr;

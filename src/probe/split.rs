@@ -3,7 +3,7 @@
 //! A middlebox that reads one segment only misses a name that is split over two (RFC 9293 leaves segmentation to the
 //! sender). The second part is written once the peer's TCP has acknowledged the first, so no kernel can join them.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -53,6 +53,19 @@ impl AsyncWrite for Split {
                 State::Through => return Pin::new(&mut this.stream).poll_write(cx, buf),
             }
         }
+    }
+
+    /// rustls queues a ChangeCipherSpec and an alert as two buffers, and on a refusal tokio-rustls writes once: without this the
+    /// alert would stay behind whenever the server's flight was read at once.
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match self.state {
+            State::Through => Pin::new(&mut self.stream).poll_write_vectored(cx, bufs),
+            _ => self.poll_write(cx, bufs.iter().find(|b| !b.is_empty()).map_or(&[][..], |b| b)),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

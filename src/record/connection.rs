@@ -1,6 +1,7 @@
 //! The ground truth of one connection: what its events fold into. One line of `connections.jsonl`.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -189,7 +190,7 @@ pub struct HalfTruth {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Origin {
     /// Genuine chain, leaf first.
-    pub chain: Vec<Certificate>,
+    pub chain: Vec<Arc<Certificate>>,
     /// Trusted by the box's own store.
     pub trusted: Option<bool>,
     /// Why not, or why it could not be reached.
@@ -226,7 +227,7 @@ pub struct Connection {
     /// The genuine chain, as far as the box looked.
     pub origin: Origin,
     /// The chain that the client was shown, leaf first.
-    pub presented: Vec<Certificate>,
+    pub presented: Vec<Arc<Certificate>>,
     /// The profile by which it was forged.
     pub forged_by: Option<String>,
     /// Towards the client.
@@ -235,6 +236,9 @@ pub struct Connection {
     pub upstream_half: Option<HalfTruth>,
     /// Requests that somebody could read.
     pub requests: Vec<Request>,
+    /// When the client's side of it was closed first, in microseconds since the run began.
+    #[serde(default)]
+    pub closed_us: Option<u64>,
     /// Notes.
     pub notes: Vec<String>,
     /// No further event will come.
@@ -302,6 +306,7 @@ impl Connection {
             client_half: HalfTruth::default(),
             upstream_half: None,
             requests: Vec::new(),
+            closed_us: None,
             notes: Vec::new(),
             ended: false,
         })
@@ -341,6 +346,9 @@ impl Connection {
             }
             Event::Request { request, .. } => self.requests.push(request.clone()),
             Event::Close { half, by, side, kind } => {
+                if *half == Half::Client {
+                    self.closed_us.get_or_insert(entry.t_us);
+                }
                 let truth = self.half(*half);
                 if truth.heard(*by) {
                     truth.closes.push(Close { side: *side, kind: *kind });

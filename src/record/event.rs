@@ -1,6 +1,7 @@
 //! Every event of a run, in one enum. Names are `area:thing`; the JSON form is one line of `events.jsonl`.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -226,7 +227,7 @@ pub enum Event {
     #[serde(rename = "upstream:chain")]
     UpstreamChain {
         /// The genuine chain, leaf first.
-        chain: Vec<Certificate>,
+        chain: Vec<Arc<Certificate>>,
         /// Whether the box found it trusted.
         trusted: bool,
         /// Why not.
@@ -244,7 +245,7 @@ pub enum Event {
         /// Who presented it.
         by: Observer,
         /// Leaf first, as sent.
-        chain: Vec<Certificate>,
+        chain: Vec<Arc<Certificate>>,
         /// Profile by which it was forged; none for a genuine chain.
         profile: Option<String>,
         /// Microseconds that the forging took; 0 if it came from the cache.

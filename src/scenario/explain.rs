@@ -8,7 +8,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::diagnostic::{Diagnostics, line_of};
 use super::load::{Loaded, load_both};
-use super::plan::{Check, CheckClient, Expect, Matcher, Phase, Plan, Rule};
+use super::plan::{Check, CheckClient, Expect, Matcher, Phase, Plan, Rule, Serve, Site};
 use super::words::First;
 use super::written::At;
 
@@ -72,10 +72,18 @@ impl<'a> Page<'a> {
         let included = written.and_then(|w| w.include.as_ref());
         self.row("include", included.map(|i| i.0.join(", ")).unwrap_or_default(), self.from(included));
         self.row("sites", plan.world.sites.len(), String::new());
+        let https =
+            |site: &'_ Site| site.services.iter().find_map(|s| if let Serve::Https { tls, .. } = &s.serve { *tls } else { None });
+        for (site, only) in plan.world.sites.iter().filter_map(|site| Some((site, https(site)?))) {
+            self.row(&format!("site {}", site.names[0]), format!("TLS {} only", word(&only)), String::new());
+        }
         let resolvers = plan.world.isp_resolver.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let from = written.and_then(|w| w.isp_resolver.as_ref());
         let included = if included.is_some() { "included world" } else { "default" };
         self.row("isp_resolver", resolvers, from.map_or_else(|| included.to_owned(), |f| self.from(Some(f))));
+        for file in &plan.world.extra_roots {
+            self.row("root", file.display(), self.from(written.and_then(|w| w.roots.as_ref())));
+        }
         let clock = written.and_then(|w| w.clock.as_ref());
         let undated =
             if plan.phases.iter().any(|p| p.from.is_some()) { "the first phase's beginning" } else { "this machine's time" };
@@ -138,6 +146,9 @@ impl<'a> Page<'a> {
             if plan.phases[check.phase].from.is_some() { "default: the phase's beginning" } else { "default: the world's clock" };
         self.row("at", date(check.clock), at.map_or_else(|| begins.to_owned(), |a| self.from(Some(a))));
         self.row("deadline", format!("{:?}", check.deadline), self.from(written.and_then(|w| w.deadline.as_ref())));
+        if let Some(why) = &check.sealed_only {
+            self.row("sealed_only", why, self.from(written.and_then(|w| w.sealed_only.as_ref())));
+        }
         self.row("expects", expected(&check.expect), self.from(written.and_then(|w| w.expect.as_ref())));
         if let Some(twin) = &check.twin {
             let changed = changes(check, twin, plan);

@@ -65,6 +65,8 @@ pub(crate) fn scenario(name_or_path: &str) -> Result<(Found, Home), String> {
     }
     match show(name_or_path) {
         Some(text) => Ok((Found { name: format!("scenarios/{name_or_path}.toml"), text: text.to_owned() }, Home::BuiltIn)),
+        None if path.is_dir() => Err(format!("`{name_or_path}` is a folder: name a scenario's file in it")),
+        None if path.exists() => Err(format!("`{name_or_path}` is no regular file: a scenario is a file in TOML")),
         None => Err(format!("no file and no scenario is called `{name_or_path}`")),
     }
 }
@@ -144,7 +146,10 @@ fn read(path: &Path) -> Result<String, String> {
     let told = |e: std::io::Error| format!("cannot read `{}`: {e}", path.display());
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(told)?;
-    file.take(LARGEST_FILE + 1).read_to_string(&mut text).map_err(told)?;
+    file.take(LARGEST_FILE + 1).read_to_string(&mut text).map_err(|e| match e.kind() {
+        std::io::ErrorKind::InvalidData => format!("`{}` is no text in UTF-8, so it is no TOML", path.display()),
+        _ => told(e),
+    })?;
     if text.len() as u64 > LARGEST_FILE {
         return Err(format!("`{}` is larger than {} MiB", path.display(), LARGEST_FILE >> 20));
     }

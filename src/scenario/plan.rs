@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::words::{Action, Direction, First, OriginTrust, Place, Transport, Trust, UpstreamFault, Vantage, VerdictKind};
+use super::words::{
+    Action, Direction, First, OriginTrust, Place, TlsVersion, Transport, Trust, UpstreamFault, Vantage, VerdictKind,
+};
 
 /// A scenario, resolved.
 #[derive(Clone, Debug)]
@@ -68,6 +70,8 @@ pub struct World {
     pub sites: Vec<Site>,
     /// Address of the ISP's resolver, inside the country.
     pub isp_resolver: Vec<IpAddr>,
+    /// PEM files of roots that everybody trusts besides the lab's public one: for servers of the user's own.
+    pub extra_roots: Vec<PathBuf>,
 }
 
 /// A host of the world: some names, some addresses, some services.
@@ -119,6 +123,8 @@ pub enum Serve {
         alpn: Vec<String>,
         /// Strict-Transport-Security is sent.
         hsts: bool,
+        /// The only version of TLS that it speaks; 1.2 and 1.3 if none.
+        tls: Option<TlsVersion>,
     },
     /// Plain HTTP, pages from a folder; or a redirect to https.
     Http {
@@ -304,6 +310,8 @@ pub struct Check {
     pub twin: Option<Box<Check>>,
     /// How long a leg may take.
     pub deadline: Duration,
+    /// Why only the sealed network can show it, if that is so.
+    pub sealed_only: Option<String>,
     /// Line in the file, for messages.
     pub line: usize,
 }

@@ -39,7 +39,9 @@ pub(crate) fn read<T: DeserializeOwned + Default>(collector: &mut Collector, sou
 fn tell_broken(collector: &mut Collector, source: usize, error: &toml::de::Error) -> usize {
     let spot = Spot { source, span: error.span().unwrap_or(0..0) };
     collector.tear();
-    collector.report(Kind::Syntax, &spot, lower_first(error.message()));
+    let message = lower_first(error.message());
+    let date = ["date", "time"].iter().any(|word| message.contains(word)).then(|| DATES.to_owned());
+    collector.report(Kind::Syntax, &spot, message).maybe(date);
     collector.line(&spot)
 }
 
@@ -78,9 +80,7 @@ fn unknown<'a>(message: &'a str, prefix: &str) -> Option<(&'a str, Vec<&'a str>)
 }
 
 fn date_hint(expected: &str) -> Option<String> {
-    expected
-        .contains("datetime")
-        .then(|| "dates are written without quotes: `2019-07-17` or `2019-07-17T09:00:00+06:00`".to_owned())
+    expected.contains("datetime").then(|| DATES.to_owned())
 }
 
 fn lower_first(message: &str) -> String {
@@ -129,6 +129,8 @@ fn take_innermost(table: &mut DeTable<'_>, span: &std::ops::Range<usize>) -> boo
     }
     table.remove(&key).is_some()
 }
+
+const DATES: &str = "dates are written without quotes: `2019-07-17` or `2019-07-17T09:00:00+06:00`";
 
 const WORDS: &[(&str, &str)] = &[
     ("u8", "a number from 0 to 255"),

@@ -1,8 +1,8 @@
 //! A scenario as written: the TOML, value by value, with the place of each value that a message may have to point at.
 //!
 //! Nothing is checked here but shape. Every field is optional, so that reading goes on after a mistake and all mistakes
-//! of a file are told at once; what must be there is said by [`resolve`](super::resolve). No `flatten`, no untagged
-//! enum: both lose the places (toml#589). Alternatives are read by visitors, see [`values`].
+//! of a file are told at once; what must be there is said by `resolve`. No `flatten`, no untagged
+//! enum: both lose the places (toml#589). Alternatives are read by visitors, see `values`.
 
 use std::collections::BTreeMap;
 
@@ -94,6 +94,8 @@ pub struct WorldWritten {
     pub seed: Option<At<u64>>,
     /// Addresses of the ISP's resolver. Default: that of the included world.
     pub isp_resolver: Option<At<OneOrMany<std::net::IpAddr>>>,
+    /// PEM files of roots that clients and the box trust besides the lab's public one: for a server of your own (`loopback`).
+    pub roots: Option<At<OneOrMany<std::path::PathBuf>>>,
     /// Sites of this scenario alone.
     #[serde(default)]
     pub site: Vec<At<SiteWritten>>,
@@ -204,6 +206,8 @@ pub struct CheckWritten {
     pub twin: Option<At<TwinWritten>>,
     /// How long a run of the client may take, such as `"20s"`. Default: `"30s"`.
     pub deadline: Option<At<Span>>,
+    /// Why only the sealed network can show it (segments, TTL, packets). The proxy network then leaves the check out and says so.
+    pub sealed_only: Option<At<String>>,
     /// Hosts that are judged. Default: those of `url`, else of the URLs among the arguments.
     pub targets: Option<At<OneOrMany<String>>>,
     /// Keys that hold lists to be run in every combination: `trust`, `vantage`, `client`.

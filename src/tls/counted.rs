@@ -3,7 +3,7 @@
 //! Put one below TLS (raw bytes, FIN, RST, plaintext alerts) and one above it (application bytes, close_notify): whatever
 //! owns the stream afterwards (hyper, a splice), the count goes on. Bytes that were read before can be given back first.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -169,11 +169,16 @@ impl<S> Counted<S> {
         }
     }
 
-    fn wrote(&mut self, result: &io::Result<usize>, offered: &[u8]) {
+    fn wrote(&mut self, result: &io::Result<usize>, offered: &[IoSlice<'_>]) {
         match result {
             Ok(count) => {
                 self.tally.add_written(*count);
-                self.look(Way::Out, &offered[..*count]);
+                let mut left = *count;
+                for piece in offered {
+                    let part = &piece[..piece.len().min(left)];
+                    self.look(Way::Out, part);
+                    left -= part.len();
+                }
             }
             Err(error) => self.write_end(Turn::WriteFailed(error)),
         }
@@ -205,8 +210,18 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let result = ready!(Pin::new(&mut self.inner).poll_write(cx, buf));
-        self.wrote(&result, buf);
+        self.wrote(&result, &[IoSlice::new(buf)]);
         Poll::Ready(result)
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let result = ready!(Pin::new(&mut self.inner).poll_write_vectored(cx, bufs));
+        self.wrote(&result, bufs);
+        Poll::Ready(result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

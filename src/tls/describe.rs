@@ -1,5 +1,8 @@
 //! A certificate as the record tells it: the fields that a reader looks at first, and the bytes.
 
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::CertificateDer;
@@ -39,9 +42,26 @@ pub fn describe(der: &[u8]) -> Certificate {
     told
 }
 
-/// Tells a chain, leaf first.
-pub fn describe_chain(chain: &[CertificateDer<'_>]) -> Vec<Certificate> {
-    chain.iter().map(|der| describe(der)).collect()
+/// Tells a chain, leaf first. The record keeps one description of a certificate, however many connections show it.
+pub fn describe_chain(chain: &[CertificateDer<'_>]) -> Vec<Arc<Certificate>> {
+    chain.iter().map(|der| described(der)).collect()
+}
+
+/// Tells a certificate that may have been told before: reading and writing it out again takes longer than finding it.
+fn described(der: &[u8]) -> Arc<Certificate> {
+    static TOLD: LazyLock<Mutex<HashMap<Digest, Arc<Certificate>>>> = LazyLock::new(Mutex::default);
+    let key = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der).as_ref().try_into().expect("SHA-256 has 32 bytes");
+    let known = || TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(told) = known().get(&key) {
+        return Arc::clone(told);
+    }
+    let told = Arc::new(describe(der));
+    let mut known = known();
+    if known.len() >= MOST_TOLD {
+        known.clear();
+    }
+    known.insert(key, Arc::clone(&told));
+    told
 }
 
 fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
@@ -86,3 +106,9 @@ fn sha256(bytes: &[u8]) -> String {
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
+
+/// SHA-256.
+type Digest = [u8; 32];
+
+/// Descriptions that are remembered, some 2 KiB each. Then it begins anew.
+const MOST_TOLD: usize = 4096;

@@ -4,12 +4,10 @@
 //! state. Not every refusal is an alert: of 34 measured client set-ups that refuse an untrusted root, 22 send one, the
 //! others hang up. So `close_notify`, FIN and RST stay three different things.
 
-
 use std::error::Error;
 use std::io;
 
 use rustls::{AlertDescription, CommonState, HandshakeKind, ProtocolVersion};
-
 
 use crate::record::{Alert, CloseKind, Handshake, Side};
 

@@ -32,7 +32,7 @@ struct Inner {
 struct State {
     handshaken: bool,
     /// The chain that is going to be sent, told when it is.
-    pending: Option<Box<dyn FnOnce() -> Vec<Certificate> + Send>>,
+    pending: Option<Box<dyn FnOnce() -> Vec<Arc<Certificate>> + Send>>,
     closed: [bool; 2],
     plain: Vec<(Side, u8)>,
     error: Option<String>,
@@ -132,7 +132,7 @@ impl Witness {
     }
 
     /// rustls has asked for the chain: it is going to be sent, unless the rest of the hello does not suit.
-    pub fn will_present(&self, described: impl FnOnce() -> Vec<Certificate> + Send + 'static) {
+    pub fn will_present(&self, described: impl FnOnce() -> Vec<Arc<Certificate>> + Send + 'static) {
         self.state().pending = Some(Box::new(described));
     }
 
@@ -295,7 +295,6 @@ pub enum Counts {
     /// Relayed: not ours to read.
     Opaque,
 }
-
 
 /// rustls reports an alert only if it ends the connection; close_notify and user_canceled alone are warnings.
 fn level(number: u8) -> u8 {

@@ -33,7 +33,7 @@ fn ran(leg: &LegTruth) -> String {
 fn next_step(check: &CheckResult, differences: &[Difference]) -> String {
     let Some(first) = differences.first() else { return "judge the recording again".to_owned() };
     match first.what.as_str() {
-        "client" => "see whether the program is installed and may be executed".to_owned(),
+        "client" | "run" => "see whether the program is installed and may be executed".to_owned(),
         "finding" => "run the detector's command in the lab by hand and compare its output with what the check reads".to_owned(),
         "exit" | "stderr" => {
             "compare the client's words with those of its control leg; exit codes differ between versions".to_owned()

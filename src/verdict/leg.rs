@@ -29,14 +29,22 @@ fn leg_of(start: &Entry, entries: &[Entry], connections: &[Connection]) -> Optio
         stderr_tail: String::new(),
         connections: connections.iter().filter(|c| c.leg == Some(id)).cloned().collect(),
         lookups: lookups_of(entries, id),
+        killed_us: Some(start.t_us),
     };
     let ends = entries.iter().filter(|e| e.leg == Some(id)).map(|e| &e.event);
     for event in ends {
         let Event::LegEnd { exit, signal, timed_out, ms, stderr_tail, stdout_head, .. } = event else { continue };
         (truth.exit, truth.signal, truth.timed_out, truth.ms) = (*exit, *signal, *timed_out, *ms);
+        truth.killed_us = timed_out.then(|| killed_us(start.t_us, *ms));
         (truth.stdout_head, truth.stderr_tail) = (stdout_head.clone(), stderr_tail.clone());
     }
     Some((id, check.clone(), truth))
+}
+
+/// From when on a client that began then and ended `ms` later, by the lab's hand, may have been dying: killed, it is given half a
+/// second to end.
+pub fn killed_us(began_us: u64, ms: u64) -> u64 {
+    (began_us + ms * 1000).saturating_sub(500_000).max(began_us)
 }
 
 /// The names that a leg asked for.

@@ -27,7 +27,7 @@ impl Counts {
             match check.outcome {
                 Outcome::Passed => counts.passed += 1,
                 Outcome::Failed(_) => counts.failed += 1,
-                Outcome::Skipped(_) => counts.skipped += 1,
+                Outcome::Skipped(_) | Outcome::OutOfReach(_) => counts.skipped += 1,
             }
         }
         counts
@@ -95,7 +95,7 @@ fn result(check: &CheckResult) -> &'static str {
     match check.outcome {
         Outcome::Passed => "✓ passed",
         Outcome::Failed(_) => "✗ failed",
-        Outcome::Skipped(_) => "- skipped",
+        Outcome::Skipped(_) | Outcome::OutOfReach(_) => "- skipped",
     }
 }
 

@@ -155,7 +155,7 @@ fn any_bad_site(check: &Check, plan: &Plan) -> bool {
 }
 
 fn is_skipped(check: &CheckResult) -> bool {
-    matches!(check.outcome, Outcome::Skipped(_))
+    check.not_run().is_some()
 }
 
 #[cfg(test)]
@@ -300,6 +300,7 @@ mod tests {
             expect: Expect::default(),
             twin: None,
             deadline: std::time::Duration::from_secs(1),
+            sealed_only: None,
             line: 9,
         };
         Plan {

@@ -72,9 +72,25 @@ fn faced_with_a_bad_chain(connection: &Connection, reaction: &Reaction, why: &Wh
             };
             refused(format!("alert {number} {}{when}", alert::name(*number)), remark)
         }
+        (Reaction::HungUp | Reaction::ClosedSilently, _) if ended_by_force(connection, given.test).is_some() => {
+            inconclusive(ended_by_force(connection, given.test).unwrap_or_default())
+        }
         (Reaction::HungUp, control) => silence(control, HUNG_UP, true),
         (Reaction::ClosedSilently, control) => silence(control, CLOSED_SILENTLY, false),
         _ => undecided(connection, reaction),
+    }
+}
+
+/// Why a close without a word may not have been the client's own doing: the kernel closes the sockets of what is killed.
+fn ended_by_force(connection: &Connection, test: &LegTruth) -> Option<String> {
+    match test.killed_us {
+        Some(killed) => connection
+            .closed_us
+            .is_none_or(|closed| closed >= killed)
+            .then(|| "closed without a word when the client was ended at its deadline".to_owned()),
+        None => {
+            test.signal.map(|signal| format!("closed without a word, and signal {signal} ended the client: it may have crashed"))
+        }
     }
 }
 

@@ -142,7 +142,7 @@ mod tests {
             services: Vec::new(),
             cert: Cert::Expired,
         };
-        let world = World { sites: vec![site], isp_resolver: Vec::new() };
+        let world = World { sites: vec![site], ..World::default() };
         let around = Surroundings::of(&world, "always");
         let there = connection(SocketAddr::new(address, 443));
         assert!(around.is_address_of(address, "www.OLD.test"));

@@ -20,5 +20,6 @@ pub(crate) fn leg(connections: Vec<Connection>) -> LegTruth {
         stderr_tail: String::new(),
         connections,
         lookups: Vec::new(),
+        killed_us: None,
     }
 }

@@ -65,6 +65,16 @@ impl Public {
         }
     }
 
+    /// A leaf with (unreadable) timestamps before its last extension.
+    pub(crate) fn with_timestamps(&self, names: &[&str]) -> CertificateDer<'static> {
+        let now = OffsetDateTime::now_utc();
+        let key = Key::generate(KeyKind::P256).unwrap();
+        let mut tbs = self.template(&key, names, now - time::Duration::DAY, now + time::Duration::DAY);
+        let before_last = tbs.extensions.len() - 1;
+        tbs.extensions.insert(before_last, raw(oid::TIMESTAMPS, false, der::octet_string(&[0, 0])));
+        self.sign(tbs)
+    }
+
     pub(crate) fn sign(&self, tbs: Tbs) -> CertificateDer<'static> {
         tbs.sign(&self.key, Digest::Sha256).unwrap()
     }

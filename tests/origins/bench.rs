@@ -97,7 +97,7 @@ pub(crate) fn site(name: &str, port: u16, cert: Cert) -> Site {
         addresses: vec![HERE],
         asn: None,
         place: Place::Outside,
-        services: vec![Service { port, serve: Serve::Https { pages: Some("bank".into()), alpn, hsts: true } }],
+        services: vec![Service { port, serve: Serve::Https { pages: Some("bank".into()), alpn, hsts: true, tls: None } }],
         cert,
     }
 }

@@ -55,13 +55,14 @@ async fn the_dialled_address_and_the_name_select_the_site() {
     let client = "10.0.0.5:40000".parse().expect("an address");
 
     for (asked, shown) in [("two.test", "two.test"), ("one.test", "one.test"), ("other.test", "one.test")] {
-        let stream = dialled.dial(listening, client, (address, 443).into()).await.expect("dialled");
+        let stream = dialled.dial(listening, Some(client), (address, 443).into(), |_| {}).await.expect("dialled");
         let chain = chain_shown(stream, asked).await;
-        let told = mitmlab::pki::describe(&chain);
+        let told = mitmlab::tls::describe(&chain);
         assert_eq!(told.names, [shown]);
     }
     for nobody in ["192.0.2.1:443", "203.0.113.9:443", "157.240.22.35:80"] {
-        let mut stream = dialled.dial(listening, client, nobody.parse().expect("an address")).await.expect("dialled");
+        let mut stream =
+            dialled.dial(listening, Some(client), nobody.parse().expect("an address"), |_| {}).await.expect("dialled");
         let error = stream.read_u8().await.expect_err("reset");
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{nobody}");
     }

@@ -129,6 +129,27 @@ fn look_alikes_are_neither() {
 }
 
 #[test]
+fn whoever_was_killed_has_not_refused() {
+    let control = leg(LegKind::Control, &["ACC"], false);
+    for shape in ["HSO fin", "ABT fin", "ABT rst"] {
+        let test = leg(LegKind::Test, &[shape], true);
+        let closed = test.connections[0].closed_us.expect("it was closed");
+        let judged = |test: &LegTruth| mitmlab::verdict::target(HOST, &around(), Some(&control), test);
+        let crashed = judged(&LegTruth { exit: None, signal: Some(11), ..test.clone() });
+        assert_eq!(crashed.verdict, VerdictKind::Inconclusive, "{shape}");
+        assert!(crashed.signal.contains("signal 11"), "{}", crashed.signal);
+        let at_the_deadline = LegTruth { timed_out: true, signal: Some(9), killed_us: Some(closed), ..test.clone() };
+        assert_eq!(judged(&at_the_deadline).verdict, VerdictKind::Inconclusive, "{shape}");
+        // hung up first, and then did not end: a program with a window
+        let before_that = LegTruth { killed_us: Some(closed + 1), ..at_the_deadline };
+        assert_eq!(judged(&before_that).verdict, VerdictKind::Refused, "{shape}");
+    }
+    let told = LegTruth { exit: None, signal: Some(11), ..leg(LegKind::Test, &["REJ 48"], true) };
+    let told = mitmlab::verdict::target(HOST, &around(), Some(&control), &told);
+    assert_eq!(told.verdict, VerdictKind::Refused, "an alert is the client's own word");
+}
+
+#[test]
 fn a_control_that_only_spoke_in_the_clear_proves_nothing() {
     let control = leg(LegKind::Control, &["HTTP", "HSO cn"], false);
     let verdict = target(HOST, &around(), Some(&control), &leg(LegKind::Test, &["HSO cn"], true));

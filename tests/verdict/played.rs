@@ -34,6 +34,7 @@ pub(crate) fn check(expect: Expect) -> Check {
         expect,
         twin: None,
         deadline: std::time::Duration::from_secs(10),
+        sealed_only: None,
         line: 1,
     }
 }
@@ -58,6 +59,7 @@ pub(crate) fn leg_with(kind: LegKind, connections: &[(&str, &str)]) -> LegTruth 
         stderr_tail: String::new(),
         connections: played(connections),
         lookups: Vec::new(),
+        killed_us: None,
     }
 }
 

@@ -133,6 +133,21 @@ pub(crate) fn at_client<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'st
     inside("WIRE_CLIENT", work)
 }
 
+/// Switches off options of the client's kernel while `work` runs.
+pub(crate) fn with_options_off<T>(off: &'static [&'static str], work: impl FnOnce() -> T) -> T {
+    let set = |value: &'static str| {
+        at_client(move || {
+            for name in off {
+                std::fs::write(format!("/proc/sys/net/ipv4/{name}"), value).unwrap();
+            }
+        });
+    };
+    set("0");
+    let done = work();
+    set("1");
+    done
+}
+
 fn inside<T: Send + 'static>(pid: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
     let pid = std::env::var(pid).unwrap();
     let enter = move || {
@@ -251,9 +266,15 @@ impl Handler for Acting {
             if hello {
                 let _ = serve(&mut stream, tls("forged.test"), "from the box\n");
             } else {
-                let mut line = [0; 256];
+                let mut line = vec![0; 65_536];
                 let got = stream.read(&mut line).unwrap_or(0);
-                let _ = stream.write_all(&[b"the box got ", &line[..got]].concat());
+                if line.starts_with(b"echo\n") {
+                    while let Ok(got @ 1..) = stream.read(&mut line) {
+                        stream.write_all(&line[..got]).unwrap();
+                    }
+                } else {
+                    let _ = stream.write_all(&[b"the box got ", &line[..got]].concat());
+                }
             }
         });
     }

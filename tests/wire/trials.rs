@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use mitmlab::network::wire::{Act, Beyond, CloseFlag, OnDatagram, OnOpen, Residual, Scope, Side, Then, Throttle, Why};
 
-use super::stage::{PATIENCE, Rule, Stage, at_client};
+use super::stage::{PATIENCE, Rule, Stage, at_client, with_options_off};
 
 /// A name and what it runs.
 pub(crate) type Named = (&'static str, fn(&Stage));
@@ -17,6 +17,7 @@ pub(crate) const ALL: &[Named] = &[
     ("takeover_of_one_byte_segments", takeover_of_one_byte_segments),
     ("takeover_when_the_server_spoke_first", takeover_when_the_server_spoke_first),
     ("takeover_later", takeover_later),
+    ("takeover_carries_megabytes", takeover_carries_megabytes),
     ("bystander_tls_passes", bystander_tls_passes),
     ("bystander_bulk_is_identical", bystander_bulk_is_identical),
     ("the_box_is_one_hop", the_box_is_one_hop),
@@ -90,6 +91,34 @@ fn takeover_later(stage: &Stage) {
     let mut alert = Vec::new();
     stream.read_to_end(&mut alert).unwrap();
     assert_eq!(alert, [21, 3, 3, 0, 2, 2, 49]);
+}
+
+/// Whatever the client's kernel negotiated: all options, no timestamps, no window scale, nothing.
+fn takeover_carries_megabytes(stage: &Stage) {
+    for (index, off) in
+        [&[][..], &["tcp_timestamps"], &["tcp_window_scaling"], &["tcp_timestamps", "tcp_window_scaling", "tcp_sack"]]
+            .into_iter()
+            .enumerate()
+    {
+        for address in [format!("157.240.30.{}", 10 + index), format!("2a03:2880::30:1{index}")] {
+            let to = stage.rule(&address, Rule::Then(Act::TakeOver));
+            let mut stream = with_options_off(off, || stage.dial(to));
+            let sent: Vec<u8> = (0..3_000_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+            stream.write_all(b"echo\n").unwrap();
+            let mut writer = stream.try_clone().unwrap();
+            let copy = sent.clone();
+            let thread = std::thread::spawn(move || {
+                writer.write_all(&copy).unwrap();
+                writer.shutdown(Shutdown::Write).unwrap();
+            });
+            let begun = Instant::now();
+            let mut got = Vec::new();
+            stream.read_to_end(&mut got).unwrap();
+            thread.join().unwrap();
+            assert!(got == sent, "{} bytes back, without {off:?}", got.len());
+            assert!(begun.elapsed() < Duration::from_secs(3), "{:?} without {off:?}", begun.elapsed());
+        }
+    }
 }
 
 fn bystander_tls_passes(stage: &Stage) {

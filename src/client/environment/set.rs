@@ -147,8 +147,9 @@ const NPM_GLOBAL: &str = "npmrc-global";
 const WGETRC: &str = "wgetrc";
 const APT: &str = "apt.conf";
 
-/// All take the path of a PEM bundle.
-const BUNDLE_VARIABLES: [(&str, &str); 19] = [
+/// All take the path of a PEM bundle. `HTTPS_CA_FILE` (Perl's Crypt::SSLeay) is not among them: LWP takes it as a wish to check
+/// the chain and not the host name, so that setting it makes Perl accept anybody's certificate.
+const BUNDLE_VARIABLES: [(&str, &str); 18] = [
     ("SSL_CERT_FILE", "OpenSSL, Go, rustls-native-certs, httpx, uv"),
     ("CURL_CA_BUNDLE", "curl"),
     ("REQUESTS_CA_BUNDLE", "Python requests"),
@@ -160,7 +161,6 @@ const BUNDLE_VARIABLES: [(&str, &str); 19] = [
     ("DENO_CERT", "deno"),
     ("AWS_CA_BUNDLE", "AWS tools"),
     ("PERL_LWP_SSL_CA_FILE", "Perl LWP"),
-    ("HTTPS_CA_FILE", "Perl Net::SSL"),
     ("HTTPLIB2_CA_CERTS", "Python httplib2"),
     ("NIX_SSL_CERT_FILE", "programs built with Nix"),
     ("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", "gRPC"),

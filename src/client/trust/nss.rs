@@ -56,5 +56,8 @@ async fn step(certutil: &Path, arguments: &[&str]) -> Result<(), NssError> {
     }
 }
 
+/// Where Chromium looks for it below its home.
+pub(super) const IN_HOME: &str = ".pki/nssdb";
+
 /// For one call of `certutil`; it takes some 50 ms.
 const PATIENCE: Duration = Duration::from_secs(10);

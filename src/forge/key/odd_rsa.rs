@@ -26,11 +26,13 @@ use rustls::sign::{Signer, SigningKey};
 use rustls::{SignatureAlgorithm, SignatureScheme};
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 
+use zeroize::Zeroizing;
+
 use super::{key_size, random};
 
 /// A fresh RSA key with exponent 3, at least 2048 bits, as PKCS#8.
 pub(super) fn pkcs8_with_exponent_3(bits: u16) -> Result<Vec<u8>, String> {
-    let mut primes: Vec<BoxedUint> = Vec::with_capacity(4);
+    let mut primes: Zeroizing<Vec<BoxedUint>> = Zeroizing::new(Vec::with_capacity(4));
     for _ in 0..MOST_DRAWS {
         let pair = RsaKeyPair::generate(key_size(bits)?).map_err(|e| e.to_string())?;
         let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|e| e.to_string())?;

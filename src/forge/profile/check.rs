@@ -101,6 +101,9 @@ impl Findings {
             twin.serial.iter().for_each(|serial| self.authority_serial(&field, serial));
             twin.validity.iter().for_each(|validity| self.authority_validity(&field, validity));
             twin.extensions.iter().for_each(|list| self.authority_extensions(&field, list));
+            if twin.id.is_empty() {
+                self.add(&field, "the id is empty");
+            }
             if profile.root.twins[..at].iter().any(|other| other.id == twin.id) {
                 self.add(field, format!("the id `{}` is taken", twin.id));
             }
@@ -218,7 +221,7 @@ impl Findings {
 }
 
 /// Whether the profile has that part at all.
-fn has(profile: &Profile, field: &str) -> bool {
+pub(super) fn has(profile: &Profile, field: &str) -> bool {
     match field {
         "root.twin" => !profile.root.twins.is_empty(),
         _ => !field.starts_with("intermediate.") || profile.intermediate.is_some(),

@@ -5,8 +5,8 @@
 
 use std::collections::HashSet;
 
-use crate::tls::hello::normalise;
 use crate::scenario::Matcher;
+use crate::tls::hello::normalise;
 
 /// The name lists of one rule, as sets.
 #[derive(Clone, Debug)]

@@ -4,9 +4,9 @@ use proptest::prelude::*;
 use time::macros::{datetime, time};
 
 use super::*;
-use crate::tls::hello::build::Build;
 use crate::middlebox::sniff::{HttpHead, Protocol, Sniffed, sniff};
 use crate::scenario::{Action, Chance, DnsTrick, First, Matcher, Network, Schedule, World};
+use crate::tls::hello::build::Build;
 
 pub(super) fn context() -> Context {
     Context {

@@ -31,7 +31,7 @@ fn world() -> World {
             site(&["own.wild.test"], &["192.0.2.9"]),
             site(&["many.test"], &many),
         ],
-        isp_resolver: Vec::new(),
+        ..World::default()
     }
 }
 

@@ -137,9 +137,10 @@ pub(crate) fn repair_on(socket: &impl AsFd) -> io::Result<()> {
     set(socket, libc::IPPROTO_TCP, libc::TCP_REPAIR, &1_i32)
 }
 
-/// Leaves repair mode; the kernel sends a window probe.
+/// Leaves repair mode without the window probe that the kernel would send (`TCP_REPAIR_OFF_NO_WP`, Linux 4.19): nothing
+/// on the wire tells of the change.
 pub(crate) fn repair_off(socket: &impl AsFd) -> io::Result<()> {
-    set(socket, libc::IPPROTO_TCP, libc::TCP_REPAIR, &0_i32)
+    set(socket, libc::IPPROTO_TCP, libc::TCP_REPAIR, &-1_i32)
 }
 
 /// Sets the next sequence number of a queue. Before connect only.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::act::{Act, Beyond, Then, Throttle};
 use super::craft::{alert, part};
-use super::flow::{Ctx, Fate, Hold, Port, Stage, State};
+use super::flow::{Ctx, Fate, Hold, Port, Purpose, Stage, State, Taken};
 use super::frame::{ACK, FIN, PSH, RST, Tcp};
 use super::handler::Side;
 use super::shape::{Limiter, Turn};
@@ -31,7 +31,7 @@ impl State {
             Act::Reset { to_client, to_server } => self.sever(to_client, to_server, ctx),
             Act::TakeOver => {
                 if let Some((stream, prefix)) = self.take_over(ctx) {
-                    ctx.handler.taken(&self.flow, stream, prefix);
+                    ctx.taken.push(Taken { flow: self.flow.clone(), stream, purpose: Purpose::Handler(prefix) });
                 }
             }
             Act::Close => self.say_and_close(&[], ctx),
@@ -167,7 +167,7 @@ impl State {
             client_options: self.client.options,
             server_options: self.server.options,
             clock: self.server.clock,
-            window: self.client.window,
+            window: self.client.window(&self.server),
         };
         let taken = if self.server.known { (ctx.take)(&repair) } else { Err(io::ErrorKind::NotConnected.into()) };
         let stream = match taken {
@@ -206,8 +206,14 @@ impl State {
 
     /// Takes over to say one last thing. The kernel sees to retransmission and to the FIN.
     fn say_and_close(&mut self, bytes: &[u8], ctx: &mut Ctx<'_>) {
-        let Some((mut stream, _)) = self.take_over(ctx) else { return };
-        self.winding_up = true;
+        if let Some((stream, _)) = self.take_over(ctx) {
+            self.winding_up = true;
+            ctx.taken.push(Taken { flow: self.flow.clone(), stream, purpose: Purpose::Say(bytes.to_vec()) });
+        }
+    }
+
+    /// Says it.
+    pub(super) fn say(&mut self, mut stream: TcpStream, bytes: &[u8]) {
         if stream.set_nonblocking(true).is_err() {
             return;
         }

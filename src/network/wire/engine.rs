@@ -97,6 +97,9 @@ impl Engine {
         if let Fate::Forward(port) = fate {
             self.out.push(Out::Read(port, index));
         }
+        if self.table.has_taken() {
+            self.flush();
+        }
     }
 
     /// Carries out commands; true to stop.
@@ -118,7 +121,7 @@ impl Engine {
                 }
             }
         }
-        self.out.extend(self.crafted.drain(..).map(|(port, frame)| Out::Made(port, frame)));
+        self.flush();
         false
     }
 
@@ -152,6 +155,7 @@ impl Engine {
             rest = &rest[count..];
         }
         out.clear();
+        self.table.deliver();
     }
 }
 

@@ -86,6 +86,21 @@ pub(super) struct Hold {
     pub(super) then: Option<Act>,
 }
 
+/// A socket that continues a flow's half, and what it is for.
+pub(super) struct Taken {
+    pub(super) flow: Flow,
+    pub(super) stream: TcpStream,
+    pub(super) purpose: Purpose,
+}
+
+/// What a taken socket is for.
+pub(super) enum Purpose {
+    /// The handler has it, with what the client had already sent.
+    Handler(Vec<u8>),
+    /// The box says this, and closes.
+    Say(Vec<u8>),
+}
+
 /// Which link a frame leaves by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Port {
@@ -109,6 +124,9 @@ pub(super) struct Ctx<'a> {
     pub(super) handler: &'a dyn Handler,
     pub(super) take: &'a mut dyn FnMut(&Repair) -> io::Result<TcpStream>,
     pub(super) out: &'a mut Vec<(Port, Vec<u8>)>,
+    /// Sockets of takeovers, for when everything in `out` is sent: not earlier, or the socket's first words would run
+    /// ahead of the acknowledgement that tells it the client's clock.
+    pub(super) taken: &'a mut Vec<Taken>,
     /// A residual drop that the flow's act asked for.
     pub(super) residual: &'a mut Option<Residual>,
 }
@@ -267,7 +285,7 @@ impl State {
         };
         let times = half.options.time.is_some() && other.options.time.is_some();
         let time = (times && flags & RST == 0).then_some((half.clock, other.clock));
-        segment(&Segment { src, dst, seq, ack, flags, window: half.window, time, payload })
+        segment(&Segment { src, dst, seq, ack, flags, window: half.window(other), time, payload })
     }
 
     /// Forgets the first bytes: nobody will ask for them.
@@ -324,7 +342,7 @@ impl State {
         if !from.known || !to.known {
             return side == Side::Client || tcp.ack == self.client.next;
         }
-        let window = i64::from(to.window) << to.options.scale.unwrap_or(0);
+        let window = i64::from(to.window(from)) << to.options.scale.unwrap_or(0);
         let ahead = i64::from(tcp.seq.wrapping_sub(to.acked) as i32);
         (-1..=window.max(65_535)).contains(&ahead)
     }

@@ -20,7 +20,9 @@ pub(super) struct Half {
     /// It sent one.
     acks: bool,
     /// Its window as last seen, not scaled.
-    pub(super) window: u16,
+    window: u16,
+    /// That window was in a SYN, where scaling does not apply (RFC 7323 section 2.2).
+    window_in_syn: bool,
     /// Options of its SYN.
     pub(super) options: Options,
     /// Its timestamp as last seen.
@@ -47,12 +49,13 @@ impl Half {
         if after(next, self.next) {
             self.next = next;
         }
-        if tcp.has(ACK) {
+        if tcp.has(ACK | SYN) {
             self.window = tcp.window;
-            if !self.acks || after(tcp.ack, self.acked) {
-                self.acks = true;
-                self.acked = tcp.ack;
-            }
+            self.window_in_syn = tcp.has(SYN);
+        }
+        if tcp.has(ACK) && (!self.acks || after(tcp.ack, self.acked)) {
+            self.acks = true;
+            self.acked = tcp.ack;
         }
         if let Some((clock, _)) = Options::time(tcp.options(buffer)) {
             self.clock = clock;
@@ -73,6 +76,14 @@ impl Half {
             self.sent = next;
         }
         self.records.push(tcp.data_seq(), &buffer[tcp.payload..tcp.end]);
+    }
+
+    /// Its window as last seen, as a segment of its own after the handshake says it towards `other`.
+    pub(super) fn window(&self, other: &Self) -> u16 {
+        match self.options.scale.zip(other.options.scale) {
+            Some((scale, _)) if self.window_in_syn => self.window >> scale,
+            _ => self.window,
+        }
     }
 
     /// The position in the stream of a sequence number near `sent`.

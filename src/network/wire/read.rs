@@ -9,7 +9,7 @@ use super::act::Act;
 use super::assemble::{Assembler, Pushed};
 use super::craft::part;
 use super::flow::{Ctx, Fate, Hold, Port, Stage, State};
-use super::frame::{RST, SYN, Tcp};
+use super::frame::{RST, SYN, Tcp, after};
 use super::handler::{OnBytes, Side};
 
 impl State {
@@ -36,14 +36,16 @@ impl State {
         };
         for from in (0..tcp.len()).step_by(size) {
             let to = (from + size).min(tcp.len());
-            let pushed = stream.push(tcp.data_seq().wrapping_add(from as u32), &buffer[tcp.payload + from..tcp.payload + to]);
+            let seq = tcp.data_seq().wrapping_add(from as u32);
+            let pushed = stream.push(seq, &buffer[tcp.payload + from..tcp.payload + to]);
             let answer = match pushed {
                 Pushed::Known => continue,
                 Pushed::Beyond => {
                     self.segments += 1;
                     continue;
                 }
-                Pushed::Overflow if tcp.len() < ctx.options.window && !stream_full(&stream, ctx.options.window) => continue,
+                // Far beyond what was read: not this stream's next bytes.
+                Pushed::Overflow if after(seq, stream.next()) => continue,
                 Pushed::Overflow => OnBytes::Do(Act::Pass),
                 Pushed::Grew => {
                     self.segments += 1;
@@ -132,10 +134,6 @@ impl State {
             None => (Vec::new(), self.client.sent),
         }
     }
-}
-
-fn stream_full(stream: &Assembler, window: usize) -> bool {
-    stream.stream().len() + 2048 > window
 }
 
 /// Most data of a SYN that is kept.

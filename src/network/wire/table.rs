@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::act::{Act, Residual, Scope};
 use super::craft::{datagram, unreachable};
-use super::flow::{Ctx, Fate, Port, Stage, State};
+use super::flow::{Ctx, Fate, Port, Purpose, Stage, State, Taken};
 use super::frame::{ACK, End, Parsed, RST, SYN, Tcp, Udp, hops, parse, restore_hop};
 use super::handler::{Flow, FlowId, Handler, OnDatagram, OnOpen, Side, Why};
 use super::takeover::Repair;
@@ -32,6 +32,7 @@ pub(super) struct Table {
     timers: BinaryHeap<Reverse<(Instant, u64)>>,
     residuals: HashMap<(End, End), Instant>,
     silenced: HashMap<Key, Instant>,
+    taken: Vec<Taken>,
 }
 
 struct Slot {
@@ -58,6 +59,7 @@ impl Table {
             timers: BinaryHeap::new(),
             residuals: HashMap::new(),
             silenced: HashMap::new(),
+            taken: Vec::new(),
         }
     }
 
@@ -115,6 +117,26 @@ impl Table {
             self.forget(now, *index, Why::Replaced, out);
         }
         self.insert(now, (local, remote), u8::MAX, Stage::Own, out);
+    }
+
+    /// There are sockets to [`Table::deliver`].
+    pub(super) fn has_taken(&self) -> bool {
+        !self.taken.is_empty()
+    }
+
+    /// Gives taken sockets to whom they are for. To be called when everything in `out` was sent.
+    pub(super) fn deliver(&mut self) {
+        for Taken { flow, stream, purpose } in std::mem::take(&mut self.taken) {
+            match purpose {
+                Purpose::Handler(prefix) => self.handler.taken(&flow, stream, prefix),
+                Purpose::Say(bytes) => {
+                    let index = self.index(flow.id);
+                    if let Some(state) = index.and_then(|index| self.slots[index].state.as_mut()) {
+                        state.say(stream, &bytes);
+                    }
+                }
+            }
+        }
     }
 
     /// When [`Table::tick`] has something to do.
@@ -268,8 +290,15 @@ impl Table {
     fn with(&mut self, now: Instant, index: usize, out: &mut Vec<(Port, Vec<u8>)>, work: impl FnOnce(&mut State, &mut Ctx<'_>)) {
         let Some(state) = &mut self.slots[index].state else { return };
         let (was, mut residual) = (state.ended, None);
-        let mut ctx =
-            Ctx { now, options: &self.options, handler: &*self.handler, take: &mut *self.take, out, residual: &mut residual };
+        let mut ctx = Ctx {
+            now,
+            options: &self.options,
+            handler: &*self.handler,
+            take: &mut *self.take,
+            out,
+            taken: &mut self.taken,
+            residual: &mut residual,
+        };
         work(state, &mut ctx);
         let ends = state.ends;
         if !was && state.ended && !matches!(state.stage, Stage::Own) {

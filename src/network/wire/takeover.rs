@@ -1,7 +1,7 @@
 //! A socket in the middle of somebody else's connection: the kernel continues the origin's half towards the client.
 //!
 //! TCP's repair mode (tcp(7) `TCP_REPAIR`, made for checkpoint and restore) lets a socket be established without packets. It gets
-//! the origin's address ([`IP_TRANSPARENT`]), both sequence numbers, and the options that both sides negotiated.
+//! the origin's address (`IP_TRANSPARENT`), both sequence numbers, and the options that both sides negotiated.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -32,7 +32,7 @@ pub(super) struct Repair {
     pub(super) window: u16,
 }
 
-/// Makes the socket. Sends nothing but a window probe (an old acknowledgement that asks the client for a fresh one).
+/// Makes the socket. Sends nothing.
 pub(super) fn take(repair: &Repair) -> io::Result<TcpStream> {
     let domain = Domain::for_address(repair.server);
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;

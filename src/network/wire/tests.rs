@@ -104,6 +104,7 @@ impl Bench {
         if let Fate::Forward(port) = fate {
             out.push((port, frame));
         }
+        self.table.deliver();
         parsed(out)
     }
 
@@ -129,6 +130,7 @@ impl Bench {
     fn act(&mut self, id: FlowId, act: Act) -> Vec<(Port, Tcp, Vec<u8>)> {
         let mut out = Vec::new();
         self.table.act(self.now, id, act, true, &mut out);
+        self.table.deliver();
         parsed(out)
     }
 
@@ -380,6 +382,7 @@ proptest! {
             bench.table.frame(bench.now, &mut segment(&of), &mut out);
             bench.now += Duration::from_millis(wait);
             bench.table.tick(bench.now, &mut out);
+            bench.table.deliver();
             for (_, frame) in out {
                 prop_assert!(matches!(parse(&frame, [0; 6]), Parsed::Tcp(_)));
             }

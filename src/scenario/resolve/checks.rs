@@ -101,6 +101,7 @@ fn one(
         expect,
         twin: None,
         deadline: frame.deadline,
+        sealed_only: written.sealed_only.as_ref().map(|why| why.value().clone()),
         line: r.line(written),
     };
     check.twin = written.twin.as_ref().and_then(|t| twin(r, t, written, &check, plan)).map(Box::new);
@@ -135,7 +136,8 @@ fn twin(r: &mut Resolver<'_>, twin: &At<TwinWritten>, written: &CheckWritten, ch
         r.collector.report(Kind::Missing, &spot, "a twin without an expectation").hint("`expect = { verdict = \"untouched\" }`");
         return None;
     };
-    let mut changed = Check { name: format!("{} (twin)", check.name), twin: None, line: r.line(twin), ..check.clone() };
+    let name = format!("{}, twin {}", check.name, change(twin));
+    let mut changed = Check { name, twin: None, line: r.line(twin), ..check.clone() };
     if let Some(name) = &twin.phase {
         changed.phase = phase_named(r, name, plan)?;
     }
@@ -150,6 +152,16 @@ fn twin(r: &mut Resolver<'_>, twin: &At<TwinWritten>, written: &CheckWritten, ch
     change_command(r, twin, written, &mut changed, plan);
     changed.expect = expect::resolve(r, expected, (&plan.phases[changed.phase], plan), &changed.client, &changed.targets);
     Some(changed)
+}
+
+/// The one thing that is changed, in words.
+fn change(twin: &TwinWritten) -> String {
+    let url = twin.url.as_ref().map(|url| format!("with {}", url.value()));
+    let trust = twin.trust.as_ref().map(|trust| format!("with trust {}", trust.value()));
+    let vantage = twin.vantage.as_ref().map(|vantage| format!("from {}", vantage.value()));
+    let phase = twin.phase.as_ref().map(|phase| format!("in phase {}", phase.value()));
+    let client = twin.client.as_ref().map(|_| "with another command".to_owned());
+    url.or(trust).or(vantage).or(phase).or(client).unwrap_or_else(|| "at another time".to_owned())
 }
 
 fn change_command(r: &mut Resolver<'_>, twin: &At<TwinWritten>, written: &CheckWritten, changed: &mut Check, plan: &Plan) {

@@ -126,7 +126,12 @@ fn against_world(r: &mut Resolver<'_>, written: &MatchWritten, matcher: &Matcher
     if let Some(ports) = &written.port {
         for port in ports.0.iter().filter(|p| **p != DNS && services().all(|s| s.port != **p)) {
             let spot = r.spot(ports);
-            r.collector.report(Kind::CannotMatch, &spot, format!("no service of the world is on port {port}"));
+            let mut known: Vec<_> = services().map(|s| s.port).collect();
+            known.sort_unstable();
+            known.dedup();
+            let known = known.iter().map(|port| format!("`{port}`")).collect::<Vec<_>>().join(", ");
+            let report = r.collector.report(Kind::CannotMatch, &spot, format!("no service of the world is on port {port}"));
+            report.maybe((!known.is_empty()).then(|| format!("its services are on the ports {known}")));
         }
     }
     if let Some(asns) = &written.asn {

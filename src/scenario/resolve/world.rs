@@ -33,6 +33,8 @@ pub(super) fn resolve(r: &mut Resolver<'_>, written: &Scenario, ipv6: bool) -> W
     if let Some(OneOrMany(resolver)) = section.isp_resolver.as_ref().map(At::value) {
         world.isp_resolver.clone_from(resolver);
     }
+    let roots = section.roots.iter().flat_map(|roots| &roots.0);
+    world.extra_roots = roots.map(|file| r.origin.home.path(file)).collect();
     if !ipv6 {
         forget_ipv6(r, &mut world, &seen);
     }
@@ -93,12 +95,13 @@ fn add_sites(
         }
         let addresses = addresses(r, written, &here, source);
         if let (false, false) = (names.is_empty(), addresses.is_empty()) {
+            let services = services(r, written, &here, source);
             world.sites.push(Site {
                 names,
                 addresses,
                 asn: written.asn.as_ref().map(|a| *a.value()),
                 place: written.place.as_ref().map(|p| *p.value()).unwrap_or_default(),
-                services: services(r, written, &here, source),
+                services: versioned(r, written, source, services),
                 cert: cert(r, written),
             });
         }
@@ -167,8 +170,26 @@ fn services(r: &mut Resolver<'_>, written: &SiteWritten, here: &Spot, source: us
     services
 }
 
+/// The site's `tls` holds for each of its https services.
+fn versioned(r: &mut Resolver<'_>, written: &SiteWritten, source: usize, mut services: Vec<Service>) -> Vec<Service> {
+    let Some(only) = &written.tls else { return services };
+    let mut any = false;
+    for service in &mut services {
+        if let Serve::Https { tls, .. } = &mut service.serve {
+            (*tls, any) = (Some(*only.value()), true);
+        }
+    }
+    if !any {
+        let spot = Spot { source, span: only.span() };
+        r.collector
+            .report(Kind::Contradiction, &spot, "`tls` means nothing for a site without a service `https`")
+            .hint("a server of your own chooses its versions itself");
+    }
+    services
+}
+
 fn https() -> Service {
-    Service { port: 443, serve: Serve::Https { pages: None, alpn: default_alpn(), hsts: false } }
+    Service { port: 443, serve: Serve::Https { pages: None, alpn: default_alpn(), hsts: false, tls: None } }
 }
 
 fn http() -> Service {
@@ -202,6 +223,7 @@ fn detailed(r: &mut Resolver<'_>, table: &ServiceTable, spot: &Spot) -> Option<S
             pages: table.pages.clone(),
             alpn: table.alpn.clone().map_or_else(default_alpn, |a| a.0),
             hsts: table.hsts.unwrap_or(false),
+            tls: None,
         },
         ServeWord::Http => Serve::Http { pages: table.pages.clone(), to_https: table.to_https.unwrap_or(false) },
         ServeWord::Exec => exec(r, table, spot)?,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::At;
 use super::values::{OneOrMany, Span};
-use crate::scenario::words::Place;
+use crate::scenario::words::{Place, TlsVersion};
 
 /// A file of `lab/world/`: a part of the genuine Internet.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -42,6 +42,8 @@ pub struct SiteWritten {
     pub place: Option<At<Place>>,
     /// Its certificate. Default: `good`.
     pub cert: Option<At<CertWritten>>,
+    /// The only version of TLS that its https services speak. Default: both.
+    pub tls: Option<At<TlsVersion>>,
     /// What it serves. Default: `["https", "http"]`.
     pub services: Option<At<OneOrMany<ServiceWritten>>>,
 }

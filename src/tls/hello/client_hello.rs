@@ -7,9 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::Framing;
 use super::server_name::ServerName;
-use crate::tls::fingerprint;
 use crate::record::Hello;
 use crate::scenario::Transport;
+use crate::tls::fingerprint;
 
 /// A ClientHello (RFC 8446 section 4.1.2), kept as sent.
 #[derive(Clone, Debug)]

@@ -3,6 +3,8 @@
 //! Connections are listed with their facts but without the bytes of hellos and certificates: those are in the
 //! record's `connections.jsonl`.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +61,7 @@ fn without_bytes(connection: &mut Connection) {
     let hellos = [&mut connection.hello, &mut connection.upstream_hello];
     hellos.into_iter().flatten().for_each(|hello| hello.raw.clear());
     let chains = [&mut connection.presented, &mut connection.origin.chain];
-    chains.into_iter().flatten().for_each(|certificate: &mut Certificate| certificate.der.clear());
+    chains.into_iter().flatten().for_each(|certificate: &mut Arc<Certificate>| Arc::make_mut(certificate).der.clear());
 }
 
 const VERSION: u32 = 1;

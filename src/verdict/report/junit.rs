@@ -30,7 +30,7 @@ pub fn junit(report: &RunReport) -> Result<String, SerializeError> {
 fn case(check: &CheckResult, scenario: &str) -> TestCase {
     let status = match &check.outcome {
         Outcome::Passed => TestCaseStatus::success(),
-        Outcome::Skipped(reason) => {
+        Outcome::Skipped(reason) | Outcome::OutOfReach(reason) => {
             let mut status = TestCaseStatus::skipped();
             status.set_message(reason.clone());
             status

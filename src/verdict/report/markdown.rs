@@ -31,7 +31,7 @@ fn rows(check: &CheckResult, before: &str) -> String {
         format!("| {name} | {} | {} | {verdict} | {} | {} |\n", cell(&client(check)), trust(check), cell(how), result(check))
     };
     match (check.targets.as_slice(), &check.outcome) {
-        ([], Outcome::Skipped(reason)) => row("", "-", reason),
+        ([], Outcome::Skipped(reason) | Outcome::OutOfReach(reason)) => row("", "-", reason),
         ([], _) => row("", "-", &said(check).unwrap_or_default()),
         ([one], _) => row("", one.verdict.as_str(), &how(check, one)),
         (many, _) => many.iter().map(|t| row(&t.host, t.verdict.as_str(), &how(check, t))).collect(),

@@ -24,7 +24,7 @@ fn point(number: usize, check: &CheckResult) -> String {
     let name = escaped(&check.name);
     match &check.outcome {
         Outcome::Passed => format!("ok {number} - {name}\n"),
-        Outcome::Skipped(reason) => format!("ok {number} - {name} # SKIP {}\n", escaped(reason)),
+        Outcome::Skipped(reason) | Outcome::OutOfReach(reason) => format!("ok {number} - {name} # SKIP {}\n", escaped(reason)),
         Outcome::Failed(differences) => format!("not ok {number} - {name}\n{}", diagnostics(check, differences)),
     }
 }

@@ -59,9 +59,16 @@ fn rows(report: &RunReport) -> Vec<Row> {
             all.push(bare(format!("phase {}", check.phase)));
         }
         all.extend(rows_of(check, "  "));
-        all.extend(check.twin.as_deref().into_iter().flat_map(|twin| rows_of(twin, "    twin: ")));
+        all.extend(check.twin.as_deref().into_iter().flat_map(|twin| twin_rows(check, twin)));
     }
     all
+}
+
+/// A twin's rows. Its name repeats the check's, which stands above it.
+fn twin_rows(check: &CheckResult, twin: &CheckResult) -> Vec<Row> {
+    let short = twin.name.strip_prefix(&check.name).and_then(|rest| rest.strip_prefix(", twin "));
+    let twin = CheckResult { name: short.unwrap_or(&twin.name).to_owned(), ..twin.clone() };
+    rows_of(&twin, "    twin ")
 }
 
 /// One row for a check, and one for each target if it has several.
@@ -71,7 +78,7 @@ fn rows_of(check: &CheckResult, indent: &str) -> Vec<Row> {
         [name, client(check), trust(check).to_owned(), verdict.to_owned(), how, result(check).to_owned()]
     };
     match (check.targets.as_slice(), &check.outcome) {
-        ([], Outcome::Skipped(reason)) => vec![row(name, "-", reason.clone())],
+        ([], Outcome::Skipped(reason) | Outcome::OutOfReach(reason)) => vec![row(name, "-", reason.clone())],
         ([], _) => vec![row(name, "-", said(check).unwrap_or_default())],
         ([one], _) => vec![row(name, one.verdict.as_str(), how(check, one))],
         (many, _) => {
@@ -114,7 +121,7 @@ fn widths(rows: &[Row], total: usize) -> [usize; 6] {
     let fixed = widths[1] + widths[2] + widths[3] + widths[5] + GAP.len() * 5;
     let room = total.saturating_sub(fixed).max(2 * FLEXIBLE_AT_LEAST);
     if widths[0] + widths[4] > room {
-        let fair = (room / 2).max(FLEXIBLE_AT_LEAST);
+        let fair = (room * 3 / 5).max(FLEXIBLE_AT_LEAST);
         widths[0] = widths[0].min(fair.max(room.saturating_sub(widths[4])));
         widths[4] = room - widths[0];
     }
@@ -154,7 +161,7 @@ fn list(report: &RunReport, look: Look) -> String {
 fn skipped(report: &RunReport) -> Vec<String> {
     let all = report.checks.iter().flat_map(CheckResult::with_twin);
     all.filter_map(|c| match &c.outcome {
-        Outcome::Skipped(reason) => Some(format!("{}: {reason}", c.name)),
+        Outcome::Skipped(reason) | Outcome::OutOfReach(reason) => Some(format!("{}: {reason}", c.name)),
         _ => None,
     })
     .collect()
