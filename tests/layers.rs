@@ -18,6 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("middlebox", &["forge", "network", "pki", "record", "scenario", "tls"]),
     ("client", &["record", "scenario"]),
     ("probe", &["client", "record", "scenario", "tls"]),
+    ("control", &["record", "scenario", "verdict"]),
     ("lab", &["client", "control", "error", "forge", "middlebox", "network", "origin", "pki", "record", "scenario", "verdict"]),
     ("cli", &["client", "control", "error", "forge", "lab", "network", "probe", "record", "scenario", "verdict"]),
 ];
