@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub mod ca;
 pub mod cert;
 mod doctor;
+mod down;
+mod env;
 mod exec;
 pub mod forge;
 mod guard;
@@ -17,6 +19,8 @@ mod print;
 pub mod profile;
 mod run;
 mod scenario;
+mod show;
+mod standing;
 mod up;
 
 use crate::error::Error;
@@ -45,7 +49,10 @@ impl Cli {
         match self.command {
             Command::Run(run) => run::run(&run),
             Command::Exec(exec) => exec::exec(exec),
-            Command::Up(options) => up::up(&options),
+            Command::Up(up) => up::up(&up),
+            Command::Env(env) => env::env(&env),
+            Command::Down(down) => down::down(&down),
+            Command::Show(show) => show::show(&show),
             Command::Scenario(command) => scenario::scenario(command),
             Command::Doctor { json } => doctor::doctor(json),
             Command::Client(options) => own::client(&options),
@@ -81,8 +88,14 @@ pub enum Command {
     Run(Run),
     /// Run one command in the lab; its exit code is passed through
     Exec(Exec),
-    /// Keep a lab up behind an explicit proxy, until Ctrl-C
+    /// Keep a lab up, for clients and test suites that are started elsewhere
     Up(Up),
+    /// Print the variables that lead a shell's programs into a lab that is up: `eval "$(mitmlab env)"`
+    Env(Env),
+    /// End labs that are up
+    Down(Down),
+    /// Tell one connection's story from a recording, step by step
+    Show(Show),
     /// List, show, explain or check scenarios
     #[command(subcommand)]
     Scenario(Scenario),
@@ -186,14 +199,15 @@ pub struct Exec {
 #[derive(Debug, Args)]
 pub struct Up {
     /// Name of a built-in scenario, or a file
+    #[arg(default_value = "kazakhstan-2019")]
     pub scenario: String,
-    /// How bytes reach the box
+    /// How bytes reach the box; `auto` is `proxy` here, because nothing of the host can enter the sealed network
     #[command(flatten)]
     pub network: NetworkArg,
     /// Port of the explicit proxy on loopback (HTTP CONNECT, plain HTTP, SOCKS5); 0 for a free one
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     pub proxy_port: u16,
-    /// Write the root of the interception authority to this file (PEM)
+    /// Also write the root of the interception authority to this file (PEM)
     #[arg(long, value_name = "FILE")]
     pub root: Option<PathBuf>,
     /// Phase in force (the first one with an interception rule if not said)
@@ -202,9 +216,61 @@ pub struct Up {
     /// The scenario's clock, RFC 3339
     #[arg(long, value_name = "TIME")]
     pub at: Option<String>,
-    /// Where the clients stand: inside, outside
+    /// Print one line of JSON with addresses, files, control URL and token
+    #[arg(long)]
+    pub json: bool,
+    /// End when standard input does: with whoever started it
+    #[arg(long)]
+    pub until_eof: bool,
+    /// Keep the record in this folder
+    #[arg(long, value_name = "DIR")]
+    pub record: Option<PathBuf>,
+    /// Lead the command's programs into the lab: give it the variables of `mitmlab env` too
+    #[arg(long, requires = "command")]
+    pub env: bool,
+    /// What the command's programs trust with `--env`
+    #[arg(long, default_value = "web", requires = "env")]
+    pub trust: Trust,
+    /// A command to run beside the lab; its exit code is passed through, and the lab ends with it
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<String>,
+}
+
+/// `mitmlab env`
+#[derive(Debug, Args)]
+pub struct Env {
+    /// Process number of the lab; needed if several are up
+    #[arg(long, value_name = "PID", env = "MITMLAB_LAB")]
+    pub lab: Option<u32>,
+    /// What the programs trust: web, web+authority, web+authority+blocklist, none
+    #[arg(long, default_value = "web")]
+    pub trust: Trust,
+    /// Where they stand: inside, outside
     #[arg(long, default_value = "inside")]
     pub vantage: Vantage,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `mitmlab show`
+#[derive(Debug, Args)]
+pub struct Show {
+    /// Folder of a recording (`--record DIR`)
+    pub dir: PathBuf,
+    /// The connection, such as c3; all of them in a line each if not said
+    pub connection: Option<String>,
+}
+
+/// `mitmlab down`
+#[derive(Debug, Args)]
+pub struct Down {
+    /// Process number of the lab; needed if several are up
+    #[arg(long, value_name = "PID", env = "MITMLAB_LAB", conflicts_with = "all")]
+    pub lab: Option<u32>,
+    /// All that are up
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// `mitmlab scenario`

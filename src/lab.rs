@@ -12,15 +12,20 @@ use rustls::pki_types::CertificateDer;
 use tokio::task::JoinHandle;
 
 mod authorities;
+mod builder;
 mod check;
+mod client;
 mod clients;
 mod containment;
-mod door;
+mod entrance;
 mod exports;
 mod folder;
 mod front;
+mod handle;
 mod leg;
+mod live;
 mod loopback;
+mod outcome;
 mod programs;
 mod reach;
 mod run;
@@ -28,10 +33,14 @@ mod run;
 mod sealed;
 mod trust;
 
-pub use door::{Door, FrontDoor};
+pub use builder::Builder;
+pub use client::Client;
+pub use entrance::Entrance;
 pub use exports::EXPORTS;
 pub use folder::remove_folders_of;
+pub use handle::Running;
 pub use leg::{Ended, Order};
+pub use outcome::Outcome;
 pub use run::{Filter, Progress, Replacement};
 
 use authorities::OfPlan;
@@ -39,7 +48,7 @@ use folder::Folder;
 use loopback::Loopback;
 
 use crate::error::Error;
-use crate::middlebox::decide::{Compiled, Context, Decision};
+use crate::middlebox::decide::{Context, Decision};
 use crate::middlebox::standing::Standing;
 use crate::middlebox::{Authorities as _, Middlebox};
 use crate::network::Dial;
@@ -99,6 +108,8 @@ struct Shared {
     exports: tokio::sync::Mutex<bool>,
     legs: AtomicU32,
     started: Instant,
+    /// Held while rules are changed, so that no change undoes another.
+    changing: std::sync::Mutex<()>,
     network: &'static str,
     _tasks: Tasks,
     _programs: programs::Programs,
@@ -179,7 +190,7 @@ impl Lab {
                 .with_dial(ground.dial_program(place));
             tasks.0.push(origin::serve(listener, Arc::new(origins)));
         }
-        let names = dns_hook(&plan, &middlebox, &recorder);
+        let names = dns_hook(&middlebox, &recorder);
         #[cfg(target_os = "linux")]
         if let Ground::Sealed(sealed) = &ground {
             let resolver = Resolver::new(Arc::clone(&world), recorder.clone()).with_hook(Arc::clone(&names));
@@ -201,6 +212,7 @@ impl Lab {
             exports: tokio::sync::Mutex::default(),
             legs: AtomicU32::new(0),
             started: Instant::now(),
+            changing: std::sync::Mutex::default(),
             network,
             _tasks: tasks,
             _programs: programs,
@@ -342,8 +354,7 @@ fn started(plan: &Plan, network: &str, clock: &Clock) -> Event {
 }
 
 /// What the phase's rules do to a DNS query, for the client's own leg.
-fn dns_hook(plan: &Arc<Plan>, middlebox: &Arc<Middlebox>, recorder: &Recorder) -> Hook {
-    let compiled = Compiled::new(Arc::clone(plan));
+fn dns_hook(middlebox: &Arc<Middlebox>, recorder: &Recorder) -> Hook {
     let (middlebox, recorder) = (Arc::clone(middlebox), recorder.clone());
     Arc::new(move |question: &Question| {
         let standing = middlebox.standings().of(question.leg.or_else(|| recorder.leg_of(question.client.ip())));
@@ -361,6 +372,7 @@ fn dns_hook(plan: &Arc<Plan>, middlebox: &Arc<Middlebox>, recorder: &Recorder) -
             origin: None,
             nonce: 0,
         };
+        let compiled = middlebox.compiled();
         match compiled.decide_dns(&question.name, &context) {
             Decision::Act { rule, .. } => match &rule.action {
                 Action::Dns(trick) => Some(Changed { trick: trick.clone(), rule: Some(rule.name.clone()) }),

@@ -20,10 +20,12 @@
 //! - [`record`]: one stream of events, folded into the ground truth of every connection
 //! - [`verdict`]: what it means, with the evidence
 //! - [`scenario`]: the language, and the plan that runs; [`lab`]: starts all of it, runs legs, stops
+//! - [`control`]: what is in force in a running lab, read and changed over HTTP on loopback
 //! - [`probe`]: the lab's own client and reference detector; [`cli`]: one file per subcommand
 
 pub mod cli;
 pub mod client;
+pub mod control;
 pub mod error;
 pub mod forge;
 pub mod lab;

@@ -4,7 +4,7 @@
 //! with a [`Course`]: forward, act, or everything that is needed to answer in the origin's place. Both carriers then carry it
 //! out in their own way: [`stream`] on accepted connections, [`packets`] on the wire.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use rustls::crypto::CryptoProvider;
@@ -39,7 +39,7 @@ use crate::tls::{Counted, Counts, Witness, describe_chain};
 /// The box of one lab.
 pub struct Middlebox {
     plan: Arc<Plan>,
-    compiled: Compiled,
+    compiled: RwLock<Arc<Compiled>>,
     recorder: Recorder,
     standings: Standings,
     dialect: Dialect,
@@ -86,7 +86,7 @@ impl Middlebox {
         dial: Arc<dyn Dial>,
     ) -> Result<Self, rustls::Error> {
         Ok(Self {
-            compiled: Compiled::new(Arc::clone(&plan)),
+            compiled: RwLock::new(Arc::new(Compiled::new(Arc::clone(&plan)))),
             dialect: Dialect::new(roots, Arc::clone(&provider))?,
             standings: Standings::new(everyone),
             plan,
@@ -102,6 +102,18 @@ impl Middlebox {
         &self.standings
     }
 
+    /// The rules as they are now: the plan's, unless [`Self::replace_rules`] was called.
+    pub fn compiled(&self) -> Arc<Compiled> {
+        Arc::clone(&self.compiled.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts the rules of another plan in force, from the next decision on. Its phases must be those of the box's own plan: world,
+    /// names and profiles are read from that one.
+    pub fn replace_rules(&self, plan: Arc<Plan>) {
+        let compiled = Arc::new(Compiled::new(plan));
+        *self.compiled.write().unwrap_or_else(PoisonError::into_inner) = compiled;
+    }
+
     /// Where events go.
     pub fn recorder(&self) -> &Recorder {
         &self.recorder
@@ -114,7 +126,8 @@ impl Middlebox {
             self.record(arrival, case.plainly("forward", "no-interference", None));
             return Some(Course::Forward);
         }
-        let decision = self.compiled.decide(seen, &case.context(None));
+        let compiled = self.compiled();
+        let decision = compiled.decide(seen, &case.context(None));
         match decision {
             Decision::AskOrigin => None,
             Decision::Act { rule, .. } if rule.action == Action::Intercept => None,
@@ -146,7 +159,8 @@ impl Middlebox {
             Ok((upstream, _)) if upstream.distrust.is_none() => OriginTrust::Trusted,
             _ => OriginTrust::Untrusted,
         };
-        let decision = self.compiled.decide(seen, &case.context(Some(trust)));
+        let compiled = self.compiled();
+        let decision = compiled.decide(seen, &case.context(Some(trust)));
         let Decision::Act { rule, .. } = decision else {
             return self.forward_after_asking(arrival, asked, case.of(&decision)).await;
         };
@@ -167,7 +181,8 @@ impl Middlebox {
         if !case.standing.interference {
             return None;
         }
-        let decision = self.compiled.decide_syn(&case.context(None));
+        let compiled = self.compiled();
+        let decision = compiled.decide_syn(&case.context(None));
         let Decision::Act { rule, .. } = decision else { return None };
         self.record(arrival, case.of(&decision));
         Some(rule.action.clone())

@@ -9,6 +9,7 @@
 //!                                 └─► Diagnostics ◄─┘         └─► explain
 //! ```
 
+mod added;
 mod clock;
 mod diagnostic;
 mod explain;
@@ -24,6 +25,7 @@ mod suggest;
 pub mod words;
 pub mod written;
 
+pub use added::added_rule;
 pub use clock::Clock;
 pub use diagnostic::{Diagnostic, Diagnostics, Kind};
 pub use explain::explain;

@@ -19,7 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("middlebox", &["forge", "network", "pki", "record", "scenario", "tls", "x509"]),
     ("client", &["record", "scenario"]),
     ("probe", &["client", "forge", "pki", "record", "scenario", "x509"]),
-    ("control", &["forge", "record", "scenario", "verdict"]),
+    ("control", &["record", "scenario", "verdict"]),
     (
         "lab",
         &[

@@ -58,20 +58,24 @@ pub struct Ended {
 impl Lab {
     /// Runs one leg to its end.
     pub async fn leg(&self, order: Order) -> Result<Ended, Error> {
-        let id = self.next_leg();
+        self.leg_as(self.next_leg(), order).await
+    }
+
+    /// The same, under a number that was taken before.
+    pub(super) async fn leg_as(&self, id: LegId, order: Order) -> Result<Ended, Error> {
         let clock = Clock::starting_at(order.clock);
         let standing = Standing { phase: order.phase, clock, interference: order.kind != LegKind::Control, coins: order.coins };
         self.middlebox().standings().set(id, standing);
         // What a client is given besides roots (configuration with its proxy's port, profiles, caches) is its leg's alone.
-        let own = self.shared().folder.path().join(format!("leg-{}", id.0));
-        let store = self.trust_store(order.trust).await?.in_leg(own.clone());
+        let own = LegFolder(self.0.folder.path().join(format!("leg-{}", id.0)));
+        let store = self.trust_store(order.trust).await?.in_leg(own.0.clone());
         let exports = self.exports_for(&order.argv).await?;
         let argv = self.fill_in(&order, &store, exports.clone())?;
         if order.kind != LegKind::Control {
             self.authority_is_ready(order.phase).await;
         }
         let ended = self.run_in(id, order, argv, store, exports).await;
-        let _ = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(own)).await; // else it goes with the run's folder
+        let _ = tokio::task::spawn_blocking(move || drop(own)).await; // a leg that is given up drops it too
         ended
     }
 
@@ -120,7 +124,7 @@ impl Lab {
     ) -> Result<Ended, Error> {
         surroundings.write_files().map_err(|e| Error::machine("write a client's configuration", e))?;
         let argv = surroundings.complete(&argv);
-        let proxy = tokio::spawn(super::front::serve(self.shared(), listener, id, order.vantage));
+        let _proxy = AbortOnDrop(tokio::spawn(super::front::serve(self.shared(), listener, id, order.vantage)));
         let began_us = self.tell_start(id, &order, &argv, &surroundings);
         let command = surroundings.command(&program, &argv[1..]);
         let feed = if order.terminal { Feed::Terminal } else { Feed::Nothing };
@@ -131,7 +135,6 @@ impl Lab {
                 self.finish(id, &order, argv, began_us, outcome).await
             }
         };
-        proxy.abort();
         Ok(ended)
     }
 
@@ -261,6 +264,25 @@ impl Lab {
         let site = self.plan().world.named(host)?;
         let issued = self.pki().issue(site).ok()?;
         client::spki_pin(issued.chain.first()?).ok()
+    }
+}
+
+/// What one leg's client keeps: its configuration names its own proxy port, its caches must not answer for another leg.
+struct LegFolder(PathBuf);
+
+impl Drop for LegFolder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0); // it may never have been made; what stays goes with the run's folder
+    }
+}
+
+/// A task that ends with whoever waits for it: a leg that is given up must not keep its proxy port, and the lab with it, alive.
+#[derive(Debug)]
+pub(super) struct AbortOnDrop(pub(super) tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -31,7 +31,13 @@ struct Inner {
 
 #[derive(Default)]
 struct State {
-    entries: Vec<Arc<Entry>>,
+    /// Entries that are no longer kept.
+    gone: u64,
+    /// How many entries are kept at most; none for all of them.
+    most: Option<usize>,
+    /// Connections that were opened, those that are no longer kept too.
+    opened: u64,
+    entries: std::collections::VecDeque<Arc<Entry>>,
     connections: Vec<Connection>,
     place: HashMap<ConnectionId, usize>,
     flows: HashMap<FlowKey, (ConnectionId, Half)>,
@@ -159,7 +165,7 @@ impl Recorder {
 
     /// Every entry so far.
     pub fn entries(&self) -> Vec<Arc<Entry>> {
-        self.state().entries.clone()
+        self.state().entries.iter().cloned().collect()
     }
 
     /// The entries of a leg, and of its connections.
@@ -167,11 +173,45 @@ impl Recorder {
         self.state().entries.iter().filter(|entry| entry.leg == Some(leg)).map(|entry| Entry::clone(entry)).collect()
     }
 
-    /// Entries from position `seq` on, at most `most`.
+    /// Entries from position `seq` on, at most `most`. Those that are no longer kept are left out.
     pub fn entries_after(&self, seq: u64, most: usize) -> Vec<Arc<Entry>> {
         let state = self.state();
-        let from = usize::try_from(seq).unwrap_or(usize::MAX).min(state.entries.len());
-        state.entries[from..].iter().take(most).cloned().collect()
+        let from = usize::try_from(seq.saturating_sub(state.gone)).unwrap_or(usize::MAX).min(state.entries.len());
+        state.entries.range(from..).take(most).cloned().collect()
+    }
+
+    /// The position that the next entry will have.
+    pub fn next_seq(&self) -> u64 {
+        self.state().next_seq()
+    }
+
+    /// Completes when there is an entry at position `seq`.
+    pub async fn grown(&self, seq: u64) {
+        loop {
+            let changed = self.0.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if self.state().next_seq() > seq {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Keeps at most `most` entries from now on, and an eighth as many connections: for a lab that stays up. The oldest go first;
+    /// a connection that is open stays.
+    pub fn keep_at_most(&self, most: usize) {
+        let mut state = self.state();
+        state.most = Some(most.max(64));
+        state.shed();
+    }
+
+    /// Forgets every entry so far and every connection that has ended. Numbers go on from where they are. Sinks are not concerned.
+    pub fn clear(&self) {
+        let mut state = self.state();
+        state.gone = state.next_seq();
+        state.entries.clear();
+        state.retain(|connection| !connection.ended);
     }
 
     /// The connections so far, in order of first sight.
@@ -216,7 +256,8 @@ impl Recorder {
         by: Observer,
         leg: Option<LegId>,
     ) -> ConnectionId {
-        let id = ConnectionId(state.connections.len() as u64 + 1);
+        state.opened += 1;
+        let id = ConnectionId(state.opened);
         state.flows.insert(key, (id, Half::Client));
         let leg = leg.or_else(|| state.legs.get(&key.0.ip()).copied());
         let event = Event::ConnectionOpen { client: key.0, destination: key.1, asked, transport, vantage, by };
@@ -225,7 +266,7 @@ impl Recorder {
     }
 
     fn push(&self, state: &mut MutexGuard<'_, State>, leg: Option<LegId>, connection: Option<ConnectionId>, event: Event) {
-        let entry = Arc::new(Entry { seq: state.entries.len() as u64, t_us: self.elapsed_us(), leg, connection, event });
+        let entry = Arc::new(Entry { seq: state.next_seq(), t_us: self.elapsed_us(), leg, connection, event });
         let state = &mut **state;
         if let Some(opened) = Connection::opened(&entry) {
             state.place.insert(opened.id, state.connections.len());
@@ -237,12 +278,42 @@ impl Recorder {
             sink(&entry);
         }
         let _ = self.0.live.send(Arc::clone(&entry)); // nobody listening is fine
-        state.entries.push(entry);
+        state.entries.push_back(entry);
+        state.shed();
         self.0.changed.notify_waiters();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn next_seq(&self) -> u64 {
+        self.gone + self.entries.len() as u64
+    }
+
+    /// Lets the oldest go if there are too many: a quarter at once, so that it is seldom done.
+    fn shed(&mut self) {
+        let Some(most) = self.most else { return };
+        if self.entries.len() > most {
+            let surplus = self.entries.len() - most + most / 4;
+            self.entries.drain(..surplus);
+            self.gone += surplus as u64;
+        }
+        if self.connections.len() > most / 8 {
+            let mut surplus = self.connections.len() - most / 8 + most / 32;
+            self.retain(|connection| {
+                let goes = connection.ended && surplus > 0;
+                surplus -= usize::from(goes);
+                !goes
+            });
+        }
+    }
+
+    fn retain(&mut self, keep: impl FnMut(&Connection) -> bool) {
+        self.connections.retain(keep);
+        self.place = self.connections.iter().enumerate().map(|(at, connection)| (connection.id, at)).collect();
     }
 }
 
@@ -298,6 +369,34 @@ mod tests {
             assert_eq!((half.bytes.app_up, half.bytes.raw_up), (Some(0), 560));
             assert_eq!(half.error.as_deref(), Some("Origin"));
         }
+    }
+
+    #[test]
+    fn what_is_forgotten_leaves_its_numbers_behind() {
+        let recorder = Recorder::new();
+        let open = |port| recorder.open(key(port), Transport::Tcp, Vantage::Inside, Observer::Wire).0;
+        let (first, second) = (open(1), open(2));
+        recorder.emit(first, Event::ConnectionEnd {});
+        recorder.clear();
+        assert_eq!(recorder.connections().iter().map(|c| c.id).collect::<Vec<_>>(), [second]);
+        assert_eq!((recorder.next_seq(), recorder.entries().len(), open(3)), (3, 0, ConnectionId(3)));
+        assert_eq!(recorder.entries_after(0, 9).iter().map(|e| e.seq).collect::<Vec<_>>(), [3]);
+        recorder.emit(second, Event::ConnectionEnd {});
+        assert!(recorder.connection(second).is_some_and(|c| c.ended));
+    }
+
+    #[test]
+    fn a_recorder_with_a_limit_keeps_the_newest_and_what_is_open() {
+        let recorder = Recorder::new();
+        recorder.keep_at_most(64);
+        let open = |port| recorder.open(key(port), Transport::Tcp, Vantage::Inside, Observer::Wire).0;
+        let stays = open(1);
+        for port in 2..500 {
+            recorder.emit(open(port), Event::ConnectionEnd {});
+        }
+        assert!(recorder.entries().len() <= 64 && recorder.connections().len() <= 10);
+        assert!(recorder.connection(stays).is_some());
+        assert_eq!(recorder.entries().last().map(|e| e.seq + 1), Some(recorder.next_seq()));
     }
 
     #[test]

@@ -63,6 +63,12 @@ pub(crate) fn resolve(collector: &mut Collector, origin: &Origin<'_>, written: &
     plan
 }
 
+/// Resolves the one rule of a text against a world that is there already. None if there is none.
+pub(crate) fn one_rule(collector: &mut Collector, origin: &Origin<'_>, written: &Scenario, world: &World) -> Option<Rule> {
+    let mut r = Resolver { collector, origin, offset: UtcOffset::UTC };
+    phases::rules(&mut r, &written.rule, &lists::Lists::new(), world).into_iter().next().map(|(_, rule)| rule)
+}
+
 /// What resolving needs at every step.
 struct Resolver<'a> {
     collector: &'a mut Collector,

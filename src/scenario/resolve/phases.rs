@@ -103,7 +103,7 @@ fn overlap(r: &mut Resolver<'_>, phases: &[PhaseBoth<'_>], at: usize, from: Offs
     r.collector.report(Kind::Dates, here, told).hint("phases are written in the order of their dates and do not overlap");
 }
 
-fn rules<'a>(
+pub(super) fn rules<'a>(
     r: &mut Resolver<'_>,
     written: &'a [At<RuleWritten>],
     lists: &Lists,
