@@ -144,7 +144,9 @@ class Lab:
         import httpx
 
         context = ssl.create_default_context(cafile=self.bundle(trust))
-        return httpx.Client(proxy=self.proxy(), verify=context, trust_env=False, **options)
+        version = tuple(int(part) for part in httpx.__version__.split(".")[:2])
+        keyword = "proxy" if version >= (0, 26) else "proxies"  # renamed in 0.26
+        return httpx.Client(**{keyword: self.proxy()}, verify=context, trust_env=False, **options)
 
     def urllib3(self, trust=None):
         import urllib3
