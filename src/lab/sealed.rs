@@ -1,5 +1,6 @@
 //! The sealed network's ground: namespaces around the box, origins and resolvers inside and outside, the wire in between.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -17,12 +18,12 @@ use crate::middlebox::packets::{OnTheWire, Packets};
 use crate::network::listen::Listener;
 use crate::network::resolver::{self, AddressedUdp, Resolver};
 use crate::network::sealed::{
-    self, At, ClientAddresses, Divert, Ended, Entered, Sealed, SealedChild, SpawnSpec, Stdio, Topology,
+    self, At, ClientAddresses, Divert, Ended, Entered, HostLoopback, Sealed, SealedChild, SpawnSpec, Stdio, Topology,
 };
 use crate::network::wire::{self, Commander, LinkId, Links, Wire};
 use crate::network::{Arrival, Dial, Dialling, Purpose};
 use crate::record::Recorder;
-use crate::scenario::{Place, Plan, Vantage};
+use crate::scenario::{Place, Plan, Serve, Vantage};
 
 /// The sealed network of one lab.
 #[derive(Debug)]
@@ -31,6 +32,9 @@ pub(super) struct SealedGround {
     host_files: HostFiles,
     resolvers: Vec<IpAddr>,
     recorder: Recorder,
+    host: HostLoopback,
+    /// Servers of the user's own that the scenario names: the only addresses of the host that are dialled.
+    named: HashSet<SocketAddr>,
     commander: OnceLock<Commander>,
     packets: OnceLock<Arc<Packets>>,
     wire: OnceLock<Wire>,
@@ -61,6 +65,8 @@ impl SealedGround {
             host_files: HostFiles::look(&own_env),
             resolvers,
             recorder,
+            host: entered.host(),
+            named: loopback_servers(plan),
             commander: OnceLock::new(),
             packets: OnceLock::new(),
             wire: OnceLock::new(),
@@ -151,12 +157,15 @@ impl SealedGround {
         Ok(Client(child))
     }
 
-    /// A way to reach a loopback port of a program that runs where sites are.
+    /// A way to reach a loopback port of a program that runs where sites are, or of a server on the host that the scenario names.
     pub(super) fn dial_program(self: &Arc<Self>, place: Place) -> crate::origin::Dial {
         let ground = Arc::clone(self);
         Arc::new(move |address: SocketAddr| {
             let ground = Arc::clone(&ground);
             Box::pin(async move {
+                if ground.named.contains(&address) {
+                    return ground.host.dial(address).await;
+                }
                 let at = if place == Place::Inside { At::Inside } else { At::Outside };
                 let dialled = tokio::task::spawn_blocking(move || {
                     ground.sealed.run_in(at, move || std::net::TcpStream::connect_timeout(&address, DIAL))
@@ -245,6 +254,16 @@ impl AddressedUdp for AnyUdp {
     async fn send(&self, bytes: &[u8], from: SocketAddr, to: SocketAddr) -> io::Result<()> {
         self.0.async_io(tokio::io::Interest::WRITABLE, || sealed::send(&self.1, bytes, from.ip(), to)).await.map(|_| ())
     }
+}
+
+fn loopback_servers(plan: &Plan) -> HashSet<SocketAddr> {
+    let services = plan.world.sites.iter().flat_map(|site| &site.services);
+    services
+        .filter_map(|service| match service.serve {
+            Serve::Loopback { address } => Some(address),
+            _ => None,
+        })
+        .collect()
 }
 
 /// Writes the name service files that every client of the sealed network sees.

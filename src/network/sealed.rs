@@ -37,7 +37,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use address::ClientAddresses;
-pub use enter::{Entered, enter};
+pub use enter::{Entered, HostLoopback, enter};
 pub use error::SealedError;
 pub use netlink::Mac;
 pub use program::{Ended, OriginSpec, SealedChild, SpawnSpec, Stdio};

@@ -1,14 +1,17 @@
 //! Services that are not ours: a program that was started with the world, or a server of the user's own on loopback.
-//! Bytes go through unread; what the record can tell of them is how many, and who closed.
+//! Bytes go through undecrypted; what the record can tell of them is what record headers show: how many application bytes there
+//! were at least, whether the handshake was completed, alerts in the clear, and who closed.
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::accept::Visit;
-use crate::record::{CloseKind, Side};
+use crate::record::{CloseKind, Side, TlsMeter};
 use crate::scenario::Serve;
 use crate::tls::Counts;
 use crate::tls::Ended;
@@ -26,8 +29,9 @@ pub(super) async fn dial_loopback(address: SocketAddr) -> io::Result<TcpStream> 
 
 /// Relays one connection until both sides have closed, or nothing moves for too long.
 pub(super) async fn serve(visit: &Visit, stream: TcpStream) {
+    let meter = Mutex::new(TlsMeter::new());
     match dialled(visit).await {
-        Ok(server) => splice(visit, stream, server).await,
+        Ok(server) => splice(visit, stream, server, &meter).await,
         Err(error) => {
             visit.witness.note(format!("the server behind {} could not be reached: {error}", visit.destination));
             let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)); // then it is a FIN
@@ -35,7 +39,9 @@ pub(super) async fn serve(visit: &Visit, stream: TcpStream) {
             visit.witness.close(Side::Server, CloseKind::Rst);
         }
     }
-    visit.witness.end(Counts::Opaque);
+    let meter = meter.into_inner().unwrap_or_else(PoisonError::into_inner);
+    visit.witness.metered(&meter);
+    visit.witness.end(Counts::Metered(meter.bytes()));
 }
 
 async fn dialled(visit: &Visit) -> io::Result<TcpStream> {
@@ -56,12 +62,36 @@ fn target(visit: &Visit) -> io::Result<SocketAddr> {
     }
 }
 
-async fn splice(visit: &Visit, stream: TcpStream, mut server: TcpStream) {
-    let mut client = visit.witness.plain(stream, Vec::new());
+async fn splice(visit: &Visit, stream: TcpStream, server: TcpStream, meter: &Mutex<TlsMeter>) {
+    let (client_in, client_out) = tokio::io::split(visit.witness.plain(stream, Vec::new()));
+    let (server_in, server_out) = tokio::io::split(server);
+    let both = async {
+        tokio::try_join!(carry(client_in, server_out, Side::Client, meter), carry(server_in, client_out, Side::Server, meter))
+    };
     tokio::select! {
-        result = tokio::io::copy_bidirectional(&mut client, &mut server) => if let Err(error) = result {
+        result = both => if let Err(error) = result {
             visit.witness.failed(&error);
         },
         () = visit.witness.raw().idle(visit.origins.patience.idle) => visit.witness.ended(&Ended::Deadline),
     }
 }
+
+/// One direction, to its end.
+async fn carry<R, W>(mut from: R, mut to: W, side: Side, meter: &Mutex<TlsMeter>) -> io::Result<()>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let mut buffer = vec![0; PIECE];
+    loop {
+        let read = from.read(&mut buffer).await?;
+        if read == 0 {
+            return to.shutdown().await;
+        }
+        meter.lock().unwrap_or_else(PoisonError::into_inner).sent(side, &buffer[..read]);
+        to.write_all(&buffer[..read]).await?;
+    }
+}
+
+/// A TLS record and its header (RFC 8446 section 5.1).
+const PIECE: usize = 17 * 1024;

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Counted, Ended, Tally, Turn, Way};
 use crate::record::{
-    Alert, Bytes, Certificate, CloseKind, ConnectionId, Event, FlowKey, Half, Handshake, Hello, Observer, Recorder, Request, Side,
+    Alert, Bytes, Certificate, CloseKind, ConnectionId, Event, FlowKey, Half, Handshake, Hello, Observer, Recorder, Request,
+    Side, TlsMeter,
 };
 use crate::scenario::{Transport, Vantage};
 
@@ -196,6 +197,13 @@ impl Witness {
         self.state().closed[usize::from(side == Side::Server)]
     }
 
+    /// What record headers told of a relayed connection.
+    pub fn metered(&self, meter: &TlsMeter) {
+        for event in meter.events(self.0.half) {
+            self.emit(event);
+        }
+    }
+
     /// Nothing more will come. `tls` says whether raw and application bytes differ.
     pub fn end(&self, counts: Counts) {
         let (raw, app) = (&self.0.raw, &self.0.app);
@@ -203,6 +211,7 @@ impl Witness {
         let (app_up, app_down) = match counts {
             Counts::Tls => self.up_and_down(app),
             Counts::Plain => (raw_up, raw_down),
+            Counts::Metered(bytes) => (bytes.app_up.unwrap_or(0), bytes.app_down.unwrap_or(0)),
             Counts::Opaque => (0, 0),
         };
         let readable = |count: u64| (counts != Counts::Opaque).then_some(count);
@@ -292,6 +301,8 @@ pub enum Counts {
     Tls,
     /// No TLS.
     Plain,
+    /// Relayed, and counted by record headers.
+    Metered(Bytes),
     /// Relayed: not ours to read.
     Opaque,
 }

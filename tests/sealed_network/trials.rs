@@ -295,9 +295,9 @@ fn sigkill(_: &Lab) -> Outcome {
 }
 
 fn host_loopback(lab: &Lab) -> Outcome {
-    let stream = lab.runtime.block_on(lab.entered.dial_host(lab.on_the_host))?;
+    let stream = lab.runtime.block_on(lab.entered.host().dial(lab.on_the_host))?;
     same(stream.peer_addr()?, lab.on_the_host)?;
-    let foreign = lab.runtime.block_on(lab.entered.dial_host(format!("{FOREIGN}:80").parse()?));
+    let foreign = lab.runtime.block_on(lab.entered.host().dial(format!("{FOREIGN}:80").parse()?));
     same(foreign.map_err(|error| error.kind()).err(), Some(std::io::ErrorKind::PermissionDenied))?;
     contains(&lab.inside(&format!("curl -sS -m 3 http://{}/; echo code=$?", lab.on_the_host))?, "code=7")
 }

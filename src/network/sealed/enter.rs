@@ -7,6 +7,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::mount::{MountFlags, MountPropagationFlags};
 use rustix::process::WaitOptions;
@@ -21,7 +22,7 @@ use super::sys;
 #[derive(Debug)]
 pub struct Entered {
     scratch: PathBuf,
-    host: Host,
+    host: Arc<Host>,
 }
 
 impl Entered {
@@ -31,10 +32,20 @@ impl Entered {
         &self.scratch
     }
 
-    /// Connects to a server of the user's own on the *host's* loopback; any other address is refused (`PermissionDenied`).
-    /// Programs in the sealed network have no such way.
-    pub async fn dial_host(&self, address: SocketAddr) -> io::Result<TcpStream> {
-        self.host.dial(address).await
+    /// The way to servers of the user's own on the *host's* loopback. Programs in the sealed network have no such way.
+    pub fn host(&self) -> HostLoopback {
+        HostLoopback(Arc::clone(&self.host))
+    }
+}
+
+/// The way to the host's loopback, and to nothing else. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct HostLoopback(Arc<Host>);
+
+impl HostLoopback {
+    /// Connects to a server on the host's loopback; any other address is refused (`PermissionDenied`).
+    pub async fn dial(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        self.0.dial(address).await
     }
 }
 
@@ -50,7 +61,7 @@ pub fn enter() -> Result<Entered, SealedError> {
     let flags = UnshareFlags::NEWNET | UnshareFlags::NEWNS;
     sys::unshare(flags).map_err(|source| SealedError::Namespace { what: "network and mount namespaces", source })?;
     make_private()?;
-    Ok(Entered { scratch: mount_scratch()?, host })
+    Ok(Entered { scratch: mount_scratch()?, host: Arc::new(host) })
 }
 
 /// A new user namespace with this process's user, or for root all users, mapped to themselves.
