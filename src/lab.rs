@@ -43,7 +43,7 @@ use crate::network::resolver::{Changed, Hook, Question, Resolver};
 use crate::origin::{self, Origins};
 use crate::pki::PublicPki;
 use crate::record::{Event, LegId, Recorder};
-use crate::scenario::{Action, Clock, Direction, Place, Plan, World};
+use crate::scenario::{Action, Clock, Direction, DnsTrick, Place, Plan, Rule, World};
 
 /// Which network a lab is to stand on.
 #[derive(Debug)]
@@ -152,6 +152,7 @@ impl Lab {
             let origins = Origins::new(Arc::clone(&world), Arc::clone(&pki), recorder.clone())
                 .at(place)
                 .with_forgiveness(forgiving.clone())
+                .with_root(root_of(&plan, &authorities))
                 .with_programs(programs.addresses(place))
                 .with_dial(ground.dial_program(place));
             tasks.0.push(origin::serve(listener, Arc::new(origins)));
@@ -300,6 +301,15 @@ fn started(plan: &Plan, network: &str, clock: &Clock) -> Event {
     }
 }
 
+/// The root that the portal offers: that of the scenario's authority.
+fn root_of(plan: &Plan, authorities: &Arc<OfPlan>) -> origin::Root {
+    let (profile, authorities) = (plan.authority.as_ref().map(|a| a.profile.clone()), Arc::clone(authorities));
+    Arc::new(move || {
+        let (profile, authorities) = (profile.clone(), Arc::clone(&authorities));
+        Box::pin(async move { Some(authorities.authority(&profile?).await.ok()?.root().to_vec()) })
+    })
+}
+
 /// What the phase's rules do to a DNS query, for the client's own leg.
 fn dns_hook(plan: &Arc<Plan>, middlebox: &Arc<Middlebox>, recorder: &Recorder) -> Hook {
     let compiled = Compiled::new(Arc::clone(plan));
@@ -320,9 +330,12 @@ fn dns_hook(plan: &Arc<Plan>, middlebox: &Arc<Middlebox>, recorder: &Recorder) -
             origin: None,
             nonce: 0,
         };
+        let phase = &compiled.plan().phases[standing.phase].name;
+        let changed = |trick, rule: &Rule| Changed { trick, rule: Some(rule.name.clone()), phase: Some(phase.clone()) };
         match compiled.decide_dns(&question.name, &context) {
             Decision::Act { rule, .. } => match &rule.action {
-                Action::Dns(trick) => Some(Changed { trick: trick.clone(), rule: Some(rule.name.clone()) }),
+                Action::Dns(trick) => Some(changed(trick.clone(), rule)),
+                Action::Drop { .. } => Some(changed(DnsTrick::Timeout, rule)),
                 _ => None,
             },
             _ => None,

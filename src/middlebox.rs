@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 
-mod block;
+pub(crate) mod block;
 pub mod decide;
 pub mod intercept;
 #[cfg(target_os = "linux")]
@@ -170,6 +170,23 @@ impl Middlebox {
         let Decision::Act { rule, .. } = decision else { return None };
         self.record(arrival, case.of(&decision));
         Some(rule.action.clone())
+    }
+
+    /// Decides on the first datagram of a UDP flow. None lets it pass.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn settle_datagram(&self, arrival: &Arrival) -> Option<Action> {
+        let case = self.case(arrival);
+        let decision = self.compiled.decide_datagram(&case.context(None));
+        self.record(arrival, case.of(&decision));
+        let Decision::Act { rule, .. } = decision else { return None };
+        Some(rule.action.clone())
+    }
+
+    /// True if a rule in force is about UDP packets; without one, a datagram is nobody's connection.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn has_say_in_udp(&self, from: std::net::SocketAddr, to: std::net::SocketAddr) -> bool {
+        let standing = self.standings.of(self.recorder.leg_of(from.ip()).or_else(|| self.recorder.leg_of(to.ip())));
+        standing.interference && self.plan.phases[standing.phase].rules.iter().any(decide::is_about_datagrams)
     }
 
     /// A connection passes that the box meant to do something with.

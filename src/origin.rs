@@ -36,12 +36,13 @@ mod first;
 mod http;
 mod https;
 mod page;
+mod portal;
 mod relay;
 mod select;
 mod shelf;
 
 pub use exec::{ExecError, ExecFiles};
-
+pub use portal::Root;
 
 /// Opens a connection to a server on the host's loopback, for [`Serve::Exec`](crate::scenario::Serve::Exec) and
 /// [`Serve::Loopback`](crate::scenario::Serve::Loopback). In the sealed network the lab knows from which namespace.
@@ -64,6 +65,7 @@ pub struct Origins {
     forgiven: Arc<dyn Fn(SocketAddr) -> bool + Send + Sync>,
     dial: Dial,
     programs: Arc<std::collections::HashMap<SocketAddr, SocketAddr>>,
+    root: Root,
     patience: Patience,
 }
 
@@ -89,6 +91,7 @@ impl Origins {
             forgiven: Arc::new(|_| false),
             dial: loopback_dial(),
             programs: Arc::default(),
+            root: Arc::new(|| Box::pin(async { None })),
             patience: Patience { hello: Duration::from_secs(10), idle: Duration::from_secs(60) },
         }
     }
@@ -132,6 +135,13 @@ impl Origins {
     #[must_use]
     pub fn with_programs(mut self, programs: std::collections::HashMap<SocketAddr, SocketAddr>) -> Self {
         self.programs = Arc::new(programs);
+        self
+    }
+
+    /// The root that sites with the portal's pages offer.
+    #[must_use]
+    pub fn with_root(mut self, root: Root) -> Self {
+        self.root = root;
         self
     }
 

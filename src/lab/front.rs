@@ -8,6 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::{Ground, Shared};
+use crate::middlebox::block::LONGEST_SILENCE;
 use crate::middlebox::stream;
 use crate::network::Arrival;
 use crate::network::proxy::{self, Host, Refusal, Target};
@@ -54,8 +55,17 @@ async fn carry(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, leg: Le
     let direction = if vantage == Vantage::Inside { Direction::Outbound } else { Direction::Inbound };
     let ordinal = shared.middlebox.standings().next_ordinal(Some(leg));
     let arrival = Arrival { id, leg: Some(leg), client: peer, destination, asked: name, vantage, direction, transport: Transport::Tcp, ordinal };
-    let Ok(client) = asked.pending.grant().await else { return };
     let crosses_the_box = (vantage == Vantage::Inside) == (place == Place::Outside);
+    let refusal = if crosses_the_box { stream::refusal(&shared.middlebox, &arrival) } else { None };
+    if let Some(refusal) = refusal {
+        if refusal == Refusal::TimedOut {
+            let patience = tokio::time::sleep(LONGEST_SILENCE); // its port ends with the leg, at the latest
+            patience.await;
+        }
+        asked.pending.refuse(refusal).await;
+        return stream::over(&shared.middlebox, &arrival);
+    }
+    let Ok(client) = asked.pending.grant().await else { return };
     if crosses_the_box {
         stream::carry(&shared.middlebox, arrival, client).await;
     } else if let Ground::Loopback(ground) = &shared.ground

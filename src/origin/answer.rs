@@ -10,6 +10,7 @@ use hyper::{Method, Request, Response, StatusCode, Version, header};
 
 use super::accept::Visit;
 use super::body::Page;
+use super::portal::Form;
 use super::select::Selected;
 use super::{page, shelf};
 use crate::record::{Handshake, Hello, Request as Told};
@@ -97,11 +98,20 @@ async fn route(
         _ if !matches!(*request.method(), Method::GET | Method::HEAD) => {
             text(StatusCode::METHOD_NOT_ALLOWED, "this page is for GET and HEAD".to_owned())
         }
+        path if pages.is_some_and(|p| p == std::path::Path::new(shelf::PORTAL)) && Form::of(path).is_some() => root(visit, path).await,
         path => match shelf::find(visit.origins.shelf.as_deref(), pages, path).await {
             Some(found) => page::from_shelf(&context, found),
             None if path == "/" => html(StatusCode::OK, page::built_in(&context)),
             None => text(StatusCode::NOT_FOUND, format!("{host} has no page {path}")),
         },
+    }
+}
+
+/// The authority's root, which the portal offers.
+async fn root(visit: &Visit, path: &str) -> Response<Page> {
+    match (Form::of(path), (visit.origins.root)().await) {
+        (Some(form), Some(der)) => with_type(StatusCode::OK, form.kind(), Page::whole(form.bytes(der))),
+        _ => text(StatusCode::NOT_FOUND, "the scenario has no authority, so there is no root to install".to_owned()),
     }
 }
 

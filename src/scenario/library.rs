@@ -81,6 +81,11 @@ impl Home {
         self.find(file, "scenarios/")
     }
 
+    /// Finds a page of the portal: a file beside the scenario, else one of `lab/portal/`.
+    pub(crate) fn portal(&self, file: &str) -> Result<Found, String> {
+        self.find(file, "lab/portal/")
+    }
+
     /// A path that a scenario names, as seen from where the program runs.
     pub(crate) fn path(&self, written: &Path) -> PathBuf {
         match self {
@@ -107,6 +112,11 @@ impl Home {
 /// Names of the parts of the world that come with mitmlab.
 pub(crate) fn world_names() -> impl Iterator<Item = &'static str> {
     FILES.iter().filter_map(|(path, _)| path.strip_prefix("lab/world/")?.strip_suffix(".toml"))
+}
+
+/// Names of the portal's pages.
+pub(crate) fn portal_names() -> impl Iterator<Item = &'static str> {
+    FILES.iter().filter_map(|(path, _)| path.strip_prefix("lab/portal/"))
 }
 
 /// Lists that come with mitmlab, as a scenario names them.
@@ -159,6 +169,8 @@ macro_rules! embed {
 }
 
 const FILES: &[(&str, &str)] = embed![
+    "lab/portal/blocked.html",
+    "lab/portal/index.html",
     "lab/world/web-2019.toml",
     "scenarios/blocked-root-is-refused-although-installed.toml",
     "scenarios/bystander-passes-untouched.toml",

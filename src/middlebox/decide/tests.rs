@@ -78,7 +78,7 @@ fn say(plan: &Plan, seen: &Seen, context: &Context) -> String {
 
 /// True if a rule with this matcher acts on what was seen.
 fn acts(when: &Matcher, seen: &Seen, context: &Context) -> bool {
-    say(&plan(vec![acting("r", when.clone(), Action::Drop { residual_s: 0 })]), seen, context) == "drop rule r"
+    say(&plan(vec![acting("r", when.clone(), Action::Drop { residual_s: 0, residual: ResidualPer::default() })]), seen, context) == "drop rule r"
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn forwarding_always_has_a_reason() {
     assert_eq!(say(&anything, &Seen::Plain { protocol: Protocol::Smtp }, &context()), "intercept rule r");
     let quic = Context { transport: Transport::Udp, ..context() };
     assert_eq!(say(&anything, &hello("a.test"), &quic), "forward cannot-act r");
-    let page = plan(vec![acting("r", Matcher::default(), Action::Page { file: "p".into(), status: 403 })]);
+    let page = plan(vec![acting("r", Matcher::default(), Action::Page { file: "p".into(), status: 403, body: String::new() })]);
     assert_eq!(say(&page, &hello("a.test"), &context()), "forward cannot-act r");
     assert_eq!(say(&page, &http("a.test"), &context()), "page rule r");
 }
