@@ -127,7 +127,7 @@ impl Lab {
         let pki = PublicPki::new(&clock).map_err(|e| Error::Bug(e.to_string()))?;
         let world = Arc::new(plan.world.clone());
         let (ground, listeners) = lay(&on, &plan, &world, &recorder).await?;
-        let authorities = Arc::new(OfPlan::new(&plan, clock.clone()));
+        let authorities = Arc::new(OfPlan::new(&plan));
         let everyone = Standing { phase: 0, clock, interference: true, coins: 0 };
         let middlebox = Middlebox::new(
             Arc::clone(&plan),
@@ -152,7 +152,7 @@ impl Lab {
             let origins = Origins::new(Arc::clone(&world), Arc::clone(&pki), recorder.clone())
                 .at(place)
                 .with_forgiveness(forgiving.clone())
-                .with_root(root_of(&plan, &authorities))
+                .with_root(root_of(&plan, &authorities, &middlebox, &recorder))
                 .with_programs(programs.addresses(place))
                 .with_dial(ground.dial_program(place));
             tasks.0.push(origin::serve(listener, Arc::new(origins)));
@@ -223,10 +223,10 @@ impl Lab {
         if !self.plan().needs().intercepts {
             return;
         }
-        for profile in self.plan().needs().profiles {
+        for (profile, at) in authorities::foreseen(self.plan()) {
             let authorities = Arc::clone(&self.0.authorities);
             tokio::spawn(async move {
-                let _ = authorities.authority(&profile).await; // whoever needs it is told the error
+                let _ = authorities.authority(&profile, at).await; // whoever needs it is told the error
             });
         }
     }
@@ -301,12 +301,14 @@ fn started(plan: &Plan, network: &str, clock: &Clock) -> Event {
     }
 }
 
-/// The root that the portal offers: that of the scenario's authority.
-fn root_of(plan: &Plan, authorities: &Arc<OfPlan>) -> origin::Root {
-    let (profile, authorities) = (plan.authority.as_ref().map(|a| a.profile.clone()), Arc::clone(authorities));
-    Arc::new(move || {
-        let (profile, authorities) = (profile.clone(), Arc::clone(&authorities));
-        Box::pin(async move { Some(authorities.authority(&profile?).await.ok()?.root().to_vec()) })
+/// The root that the portal offers to a client: that of the authority that forges on the day of the client's leg.
+fn root_of(plan: &Arc<Plan>, authorities: &Arc<OfPlan>, middlebox: &Arc<Middlebox>, recorder: &Recorder) -> origin::Root {
+    let (plan, authorities) = (Arc::clone(plan), Arc::clone(authorities));
+    let (middlebox, recorder) = (Arc::clone(middlebox), recorder.clone());
+    Arc::new(move |client: std::net::SocketAddr| {
+        let standing = middlebox.standings().of(recorder.leg_from(client));
+        let (profile, authorities) = (authorities::profile_of(&plan, standing.phase), Arc::clone(&authorities));
+        Box::pin(async move { Some(authorities.authority(&profile?, standing.clock.now()).await.ok()?.root().to_vec()) })
     })
 }
 

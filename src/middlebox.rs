@@ -49,8 +49,8 @@ pub struct Middlebox {
 
 /// Who forges, by the name of the profile. Making an authority's keys takes time, so it is asked for when it is needed.
 pub trait Authorities: Send + Sync {
-    /// The authority that forges by this profile, once its keys are made.
-    fn authority<'a>(&'a self, profile: &'a str) -> Awaited<'a, Result<Forger, String>>;
+    /// The authority that forges by this profile at that moment of the scenario's clock, once its keys are made.
+    fn authority<'a>(&'a self, profile: &'a str, at: time::OffsetDateTime) -> Awaited<'a, Result<Forger, String>>;
 }
 
 /// A future that is asked through a trait.
@@ -299,7 +299,7 @@ impl Middlebox {
             .clone()
             .or_else(|| self.plan.authority.as_ref().map(|a| a.profile.clone()))
             .ok_or("the scenario names no authority")?;
-        let forger = self.authorities.authority(&profile).await?;
+        let forger = self.authorities.authority(&profile, case.now).await?;
         let (sni, address) = (hello.sni().map(str::to_owned), arrival.destination.ip());
         // A fresh RSA key takes tens of milliseconds when none is kept ready.
         let forging = tokio::task::spawn_blocking(move || forger.forge(&chain, sni.as_deref(), address, fault));

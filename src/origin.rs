@@ -91,7 +91,7 @@ impl Origins {
             forgiven: Arc::new(|_| false),
             dial: loopback_dial(),
             programs: Arc::default(),
-            root: Arc::new(|| Box::pin(async { None })),
+            root: Arc::new(|_| Box::pin(async { None })),
             patience: Patience { hello: Duration::from_secs(10), idle: Duration::from_secs(60) },
         }
     }

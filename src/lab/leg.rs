@@ -62,7 +62,7 @@ impl Lab {
         let standing =
             Standing { phase: order.phase, clock, interference: order.kind != LegKind::Control, coins: order.coins };
         self.middlebox().standings().set(id, standing);
-        let store = self.trust_store(order.trust).await?;
+        let store = self.trust_store(&order).await?;
         let argv = self.fill_in(&order, &store)?;
         let own_env: Vec<(OsString, OsString)> = std::env::vars_os().collect();
         let preset = preset_for(&argv);

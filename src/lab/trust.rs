@@ -1,44 +1,52 @@
 //! The trust stores of a run: one for each thing that a leg may trust, written when it is first needed.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Mutex;
+use tokio::sync::OnceCell;
 
-use super::Lab;
+use super::authorities::profile_of;
+use super::{Lab, Order};
 use crate::client::TrustStore;
 use crate::error::Error;
+use crate::forge::Forger;
 use crate::middlebox::Authorities as _;
 use crate::scenario::Trust;
 
-/// What has been written.
+/// What has been written: for each trust, and for each root that it holds.
 #[derive(Debug, Default)]
-pub(super) struct Stores(Mutex<HashMap<Trust, Arc<TrustStore>>>);
+pub(super) struct Stores(Mutex<HashMap<(Trust, Option<[u8; 32]>), Cell>>);
+
+type Cell = Arc<OnceCell<Arc<TrustStore>>>;
 
 impl Lab {
-    /// The store of a trust.
-    pub(super) async fn trust_store(&self, trust: Trust) -> Result<Arc<TrustStore>, Error> {
-        let mut stores = self.0.trust.0.lock().await;
-        if let Some(store) = stores.get(&trust) {
-            return Ok(Arc::clone(store));
-        }
-        let authority = match self.authority_profile() {
-            Some(profile) if trust.has_authority() => Some(
-                self.0.authorities.authority(&profile).await.map_err(|e| Error::Usage(format!("authority `{profile}`: {e}")))?,
-            ),
+    /// The store of a leg: what it trusts, with the root of the authority that forges on its day.
+    pub(super) async fn trust_store(&self, order: &Order) -> Result<Arc<TrustStore>, Error> {
+        let authority = match profile_of(self.plan(), order.phase) {
+            Some(profile) if order.trust.has_authority() => {
+                let made = self.0.authorities.authority(&profile, order.clock).await;
+                Some(made.map_err(|e| Error::Usage(format!("authority `{profile}`: {e}")))?)
+            }
             _ => None,
         };
-        let roots = self.pki().roots_der();
-        let folder = self.0.folder.path().join(trust.as_str().replace('+', "-"));
-        let root = authority.as_ref().map(|a| a.root());
-        let mut store = TrustStore::for_trust(&folder, trust, &roots, root).map_err(|e| Error::machine("write a trust store", e))?;
-        let _ = store.write_nss().await; // only browsers and only where `certutil` is; they then trust nothing of the lab's
-        let store = Arc::new(store);
-        stores.insert(trust, Arc::clone(&store));
-        Ok(store)
+        let key = (order.trust, authority.as_ref().map(Forger::root_spki_sha256));
+        let (cell, number) = {
+            let mut stores = self.0.trust.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let number = stores.len();
+            (Arc::clone(stores.entry(key).or_default()), number)
+        };
+        cell.get_or_try_init(|| self.write(order.trust, authority, number)).await.cloned()
     }
 
-    fn authority_profile(&self) -> Option<String> {
-        self.plan().needs().profiles.into_iter().next()
+    async fn write(&self, trust: Trust, authority: Option<Forger>, number: usize) -> Result<Arc<TrustStore>, Error> {
+        let mut roots = self.pki().roots_der();
+        if let (Some(authority), Trust::WebAuthority) = (&authority, trust) {
+            roots.extend(authority.roots().into_iter().skip(1)); // a family of roots: whoever installs one installs all
+        }
+        let folder = self.0.folder.path().join(format!("{}-{number}", trust.as_str().replace('+', "-")));
+        let root = authority.as_ref().map(Forger::root);
+        let mut store = TrustStore::for_trust(&folder, trust, &roots, root).map_err(|e| Error::machine("write a trust store", e))?;
+        let _ = store.write_nss().await; // only browsers and only where `certutil` is; they then trust nothing of the lab's
+        Ok(Arc::new(store))
     }
 }

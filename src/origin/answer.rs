@@ -109,7 +109,7 @@ async fn route(
 
 /// The authority's root, which the portal offers.
 async fn root(visit: &Visit, path: &str) -> Response<Page> {
-    match (Form::of(path), (visit.origins.root)().await) {
+    match (Form::of(path), (visit.origins.root)(visit.client).await) {
         (Some(form), Some(der)) => with_type(StatusCode::OK, form.kind(), Page::whole(form.bytes(der))),
         _ => text(StatusCode::NOT_FOUND, "the scenario has no authority, so there is no root to install".to_owned()),
     }

@@ -1,13 +1,14 @@
 //! The root that a portal offers: the authority's certificate in the forms that subscribers were given in 2019.
 
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// Gives the root that a portal offers, as DER; none if the scenario has no authority. Making it may take seconds.
-pub type Root = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Option<Vec<u8>>> + Send>> + Send + Sync>;
+/// Gives the root that a portal offers to a client, as DER; none if the scenario has no authority. Making it may take seconds.
+pub type Root = Arc<dyn Fn(SocketAddr) -> Pin<Box<dyn Future<Output = Option<Vec<u8>>> + Send>> + Send + Sync>;
 
 /// A form of the root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

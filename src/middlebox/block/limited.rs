@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::drop_syn::LONGEST_SILENCE;
 use super::{Client, DIAL, OnStream, Told};
 use crate::network::Purpose;
-use crate::record::{CloseKind, Event};
+use crate::record::Event;
 
 /// What is limited.
 #[derive(Default)]
