@@ -316,6 +316,7 @@ fn root_of(plan: &Arc<Plan>, authorities: &Arc<OfPlan>, middlebox: &Arc<Middlebo
 fn dns_hook(plan: &Arc<Plan>, middlebox: &Arc<Middlebox>, recorder: &Recorder) -> Hook {
     let compiled = Compiled::new(Arc::clone(plan));
     let (middlebox, recorder) = (Arc::clone(middlebox), recorder.clone());
+    let own_resolvers = plan.world.isp_resolver.clone();
     Arc::new(move |question: &Question| {
         let standing = middlebox.standings().of(recorder.leg_of(question.client.ip()));
         if !standing.interference {
@@ -337,7 +338,8 @@ fn dns_hook(plan: &Arc<Plan>, middlebox: &Arc<Middlebox>, recorder: &Recorder) -
         match compiled.decide_dns(&question.name, &context) {
             Decision::Act { rule, .. } => match &rule.action {
                 Action::Dns(trick) => Some(changed(trick.clone(), rule)),
-                Action::Drop { .. } => Some(changed(DnsTrick::Timeout, rule)),
+                // A packet that is dropped on its way: the operator's own resolver is not beyond the box.
+                Action::Drop { .. } if !own_resolvers.contains(&question.resolver.ip()) => Some(changed(DnsTrick::Timeout, rule)),
                 _ => None,
             },
             _ => None,

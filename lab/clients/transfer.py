@@ -20,8 +20,11 @@ if way == "down":
         moved += len(answer.read1(65536))
 else:
     link.connect()
-    link.sock.sendall(b"POST /bytes/0 HTTP/1.1\r\nhost: " + url.hostname.encode() + b"\r\ncontent-length: 1073741824\r\n\r\n")
+    link.sock.sendall(b"POST /sink HTTP/1.1\r\nhost: " + url.hostname.encode() + b"\r\ncontent-length: 1073741824\r\n\r\n")
     link.sock.setsockopt(6, 25, 16384) if sys.platform == "linux" else None  # TCP_NOTSENT_LOWAT: count what left
+    filling = time.monotonic()
+    while time.monotonic() - filling < 2:  # queues on the way fill first
+        link.sock.send(b"x" * 4096)
     begun = time.monotonic()
     while time.monotonic() - begun < seconds:
         moved += link.sock.send(b"x" * 4096)

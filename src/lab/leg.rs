@@ -128,7 +128,7 @@ impl Lab {
             self.recorder().assign(address, id);
         }
         self.tell_start(id, &order, &argv, &surroundings);
-        let ended = match sealed.start(place, &program, &argv, &surroundings, order.terminal, &self.names_folder()?).await {
+        let ended = match sealed.start(place, &program, &argv, &surroundings, order.terminal, &self.names_folder()?, order.vantage).await {
             Err(error) => self.not_started(id, &order, argv, format!("could not start `{}`: {error}", program.display())),
             Ok(child) => {
                 let outcome = watch(child, order.deadline).await;

@@ -125,6 +125,7 @@ impl SealedGround {
         surroundings: &Surroundings,
         terminal: bool,
         names: &Path,
+        vantage: Vantage,
     ) -> Result<Client, Error> {
         let spec = SpawnSpec {
             argv: std::iter::once(program.as_os_str().to_owned()).chain(argv[1..].iter().map(OsString::from)).collect(),
@@ -132,7 +133,7 @@ impl SealedGround {
             cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
             binds: surroundings.overlays.iter().map(|o| (o.source.clone(), o.target.clone())).chain(name_files(names)).collect(),
             covers: Vec::new(),
-            nameservers: self.resolvers.clone(),
+            nameservers: if vantage == Vantage::Inside { self.resolvers.clone() } else { vec![ABROAD] },
             stdio: if terminal { Stdio::Inherit } else { Stdio::Piped },
         };
         let sealed = Arc::clone(&self.sealed);
@@ -249,5 +250,7 @@ fn name_files(folder: &Path) -> impl Iterator<Item = (PathBuf, PathBuf)> {
 }
 
 const DNS: u16 = 53;
+/// Whom a client abroad asks for names: the lab answers on every address. Its questions do not cross the box.
+const ABROAD: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(8, 8, 8, 8));
 /// A program of the lab's own listens or it does not.
 const DIAL: std::time::Duration = std::time::Duration::from_secs(5);

@@ -93,6 +93,7 @@ async fn route(
     match asked.path.as_str() {
         "/.well-known/mitmlab" => json(&page::facts(visit, seen, &context)),
         "/echo" => page::echo(request).await,
+        "/sink" => page::sink(request).await,
         "/login" => page::login(&context, request, secrets).await,
         path if path.starts_with("/bytes/") => bytes(path),
         _ if !matches!(*request.method(), Method::GET | Method::HEAD) => {
