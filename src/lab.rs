@@ -43,7 +43,7 @@ use crate::network::resolver::{Changed, Hook, Question, Resolver};
 use crate::origin::{self, Origins};
 use crate::pki::PublicPki;
 use crate::record::{Event, LegId, Recorder};
-use crate::scenario::{Action, Clock, Direction, DnsTrick, Place, Plan, Rule, World};
+use crate::scenario::{Action, Clock, Direction, DnsTrick, Place, Plan, Rule, Vantage, World};
 
 /// Which network a lab is to stand on.
 #[derive(Debug)]
@@ -128,7 +128,7 @@ impl Lab {
         let world = Arc::new(plan.world.clone());
         let (ground, listeners) = lay(&on, &plan, &world, &recorder).await?;
         let authorities = Arc::new(OfPlan::new(&plan));
-        let everyone = Standing { phase: 0, clock, interference: true, coins: 0 };
+        let everyone = Standing { phase: 0, vantage: Vantage::Inside, clock, interference: true, coins: 0 };
         let middlebox = Middlebox::new(
             Arc::clone(&plan),
             recorder.clone(),
@@ -319,8 +319,10 @@ fn dns_hook(plan: &Arc<Plan>, middlebox: &Arc<Middlebox>, recorder: &Recorder) -
     let own_resolvers = plan.world.isp_resolver.clone();
     Arc::new(move |question: &Question| {
         let standing = middlebox.standings().of(recorder.leg_of(question.client.ip()));
-        if !standing.interference {
-            return None;
+        let own = own_resolvers.contains(&question.resolver.ip());
+        let from_abroad = standing.vantage == Vantage::Outside;
+        if !standing.interference || from_abroad && !own {
+            return None; // nobody is between a client abroad and a resolver abroad
         }
         let context = Context {
             phase: standing.phase,
@@ -328,7 +330,7 @@ fn dns_hook(plan: &Arc<Plan>, middlebox: &Arc<Middlebox>, recorder: &Recorder) -
             client: question.client,
             destination: question.resolver,
             asn: None,
-            direction: Direction::Outbound,
+            direction: if from_abroad { Direction::Inbound } else { Direction::Outbound },
             transport: question.transport,
             origin: None,
             nonce: 0,
@@ -339,7 +341,7 @@ fn dns_hook(plan: &Arc<Plan>, middlebox: &Arc<Middlebox>, recorder: &Recorder) -
             Decision::Act { rule, .. } => match &rule.action {
                 Action::Dns(trick) => Some(changed(trick.clone(), rule)),
                 // A packet that is dropped on its way: the operator's own resolver is not beyond the box.
-                Action::Drop { .. } if !own_resolvers.contains(&question.resolver.ip()) => Some(changed(DnsTrick::Timeout, rule)),
+                Action::Drop { .. } if from_abroad || !own => Some(changed(DnsTrick::Timeout, rule)),
                 _ => None,
             },
             _ => None,

@@ -60,7 +60,7 @@ impl Lab {
         let id = self.next_leg();
         let clock = Clock::starting_at(order.clock);
         let standing =
-            Standing { phase: order.phase, clock, interference: order.kind != LegKind::Control, coins: order.coins };
+            Standing { phase: order.phase, vantage: order.vantage, clock, interference: order.kind != LegKind::Control, coins: order.coins };
         self.middlebox().standings().set(id, standing);
         let store = self.trust_store(&order).await?;
         let argv = self.fill_in(&order, &store)?;

@@ -11,7 +11,8 @@ use crate::client::TrustStore;
 use crate::error::Error;
 use crate::forge::Forger;
 use crate::middlebox::Authorities as _;
-use crate::scenario::Trust;
+use crate::record::LegKind;
+use crate::scenario::{Action, Trust};
 
 /// What has been written: for each trust, and for each root that it holds.
 #[derive(Debug, Default)]
@@ -22,13 +23,15 @@ type Cell = Arc<OnceCell<Arc<TrustStore>>>;
 impl Lab {
     /// The store of a leg: what it trusts, with the root of the authority that forges on its day.
     pub(super) async fn trust_store(&self, order: &Order) -> Result<Arc<TrustStore>, Error> {
-        let authority = match profile_of(self.plan(), order.phase) {
-            Some(profile) if order.trust.has_authority() => {
+        let made = match profile_of(self.plan(), order.phase) {
+            // Where the box is going to forge, its keys are made before the client starts: it would have to wait for them.
+            Some(profile) if order.trust.has_authority() || self.will_forge(order) => {
                 let made = self.0.authorities.authority(&profile, order.clock).await;
                 Some(made.map_err(|e| Error::Usage(format!("authority `{profile}`: {e}")))?)
             }
             _ => None,
         };
+        let authority = made.filter(|_| order.trust.has_authority());
         let key = (order.trust, authority.as_ref().map(Forger::root_spki_sha256));
         let (cell, number) = {
             let mut stores = self.0.trust.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -36,6 +39,11 @@ impl Lab {
             (Arc::clone(stores.entry(key).or_default()), number)
         };
         cell.get_or_try_init(|| self.write(order.trust, authority, number)).await.cloned()
+    }
+
+    fn will_forge(&self, order: &Order) -> bool {
+        let rules = self.plan().phases.get(order.phase).map(|phase| phase.rules.as_slice()).unwrap_or_default();
+        order.kind != LegKind::Control && rules.iter().any(|rule| rule.action == Action::Intercept)
     }
 
     async fn write(&self, trust: Trust, authority: Option<Forger>, number: usize) -> Result<Arc<TrustStore>, Error> {
