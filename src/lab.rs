@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
-
 use tokio::task::JoinHandle;
 
 mod authorities;
@@ -37,9 +36,9 @@ use crate::middlebox::decide::{Compiled, Context, Decision};
 use crate::middlebox::standing::Standing;
 use crate::middlebox::{Authorities as _, Middlebox};
 use crate::network::Dial;
+use crate::network::resolver::{Changed, Hook, Question, Resolver};
 #[cfg(target_os = "linux")]
 use crate::network::sealed::Entered;
-use crate::network::resolver::{Changed, Hook, Question, Resolver};
 use crate::origin::{self, Origins};
 use crate::pki::PublicPki;
 use crate::record::{Event, LegId, Recorder};
@@ -278,7 +277,10 @@ async fn lay(
         On::Proxy(_) => {
             let opened = Loopback::open(Arc::clone(world), recorder.clone()).await;
             let (ground, listeners) = opened.map_err(|e| Error::machine("open loopback ports for the origins", e))?;
-            Ok((Ground::Loopback(Arc::new(ground)), listeners.into_iter().map(|(place, _, listener)| (place, listener)).collect()))
+            Ok((
+                Ground::Loopback(Arc::new(ground)),
+                listeners.into_iter().map(|(place, _, listener)| (place, listener)).collect(),
+            ))
         }
     }
 }
@@ -348,4 +350,3 @@ fn dns_hook(plan: &Arc<Plan>, middlebox: &Arc<Middlebox>, recorder: &Recorder) -
         }
     })
 }
-

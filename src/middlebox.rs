@@ -32,8 +32,8 @@ use crate::forge::{Forger, OriginFault};
 use crate::network::{Arrival, Dial, Purpose};
 use crate::record::{DecisionRecord, Event, FlowKey, Half, Observer, Recorder};
 use crate::scenario::{Action, OriginTrust, Plan, UpstreamFault};
-use crate::tls::{Counted, Counts, Witness, describe_chain};
 use crate::tls::hello::ClientHello;
+use crate::tls::{Counted, Counts, Witness, describe_chain};
 
 /// The box of one lab.
 pub struct Middlebox {

@@ -35,7 +35,7 @@ pub use plan::{
 };
 pub use schema::{schema, world_schema};
 pub use words::{
-    Action, Direction, DnsTrick, First, OriginTrust, Place, Policing, ResetTo, ResidualPer, Transport, Trust, UpstreamFault, Vantage,
-    VerdictKind,
+    Action, Direction, DnsTrick, First, OriginTrust, Place, Policing, ResetTo, ResidualPer, Transport, Trust, UpstreamFault,
+    Vantage, VerdictKind,
 };
 pub use written::Scenario;

@@ -65,7 +65,8 @@ impl OfPlan {
 impl Authorities for Arc<OfPlan> {
     fn authority<'a>(&'a self, profile: &'a str, at: OffsetDateTime) -> Awaited<'a, Result<Forger, String>> {
         Box::pin(async move {
-            let day = self.of_day(profile, at).ok_or_else(|| format!("profile `{profile}` is not one that the scenario names"))?;
+            let day =
+                self.of_day(profile, at).ok_or_else(|| format!("profile `{profile}` is not one that the scenario names"))?;
             day.cell.get_or_init(|| self.make(&day)).await.clone()
         })
     }

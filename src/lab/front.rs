@@ -54,7 +54,17 @@ async fn carry(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, leg: Le
     let id = shared.recorder.open_new((peer, destination), name.clone(), Transport::Tcp, vantage, Observer::Wire, Some(leg));
     let direction = if vantage == Vantage::Inside { Direction::Outbound } else { Direction::Inbound };
     let ordinal = shared.middlebox.standings().next_ordinal(Some(leg));
-    let arrival = Arrival { id, leg: Some(leg), client: peer, destination, asked: name, vantage, direction, transport: Transport::Tcp, ordinal };
+    let arrival = Arrival {
+        id,
+        leg: Some(leg),
+        client: peer,
+        destination,
+        asked: name,
+        vantage,
+        direction,
+        transport: Transport::Tcp,
+        ordinal,
+    };
     let crosses_the_box = (vantage == Vantage::Inside) == (place == Place::Outside);
     let refusal = if crosses_the_box { stream::refusal(&shared.middlebox, &arrival) } else { None };
     if let Some(refusal) = refusal {

@@ -59,8 +59,13 @@ impl Lab {
     pub async fn leg(&self, order: Order) -> Result<Ended, Error> {
         let id = self.next_leg();
         let clock = Clock::starting_at(order.clock);
-        let standing =
-            Standing { phase: order.phase, vantage: order.vantage, clock, interference: order.kind != LegKind::Control, coins: order.coins };
+        let standing = Standing {
+            phase: order.phase,
+            vantage: order.vantage,
+            clock,
+            interference: order.kind != LegKind::Control,
+            coins: order.coins,
+        };
         self.middlebox().standings().set(id, standing);
         let store = self.trust_store(&order).await?;
         let argv = self.fill_in(&order, &store)?;
@@ -128,13 +133,15 @@ impl Lab {
             self.recorder().assign(address, id);
         }
         self.tell_start(id, &order, &argv, &surroundings);
-        let ended = match sealed.start(place, &program, &argv, &surroundings, order.terminal, &self.names_folder()?, order.vantage).await {
-            Err(error) => self.not_started(id, &order, argv, format!("could not start `{}`: {error}", program.display())),
-            Ok(child) => {
-                let outcome = watch(child, order.deadline).await;
-                self.finish(id, &order, argv, outcome).await
-            }
-        };
+        let ended =
+            match sealed.start(place, &program, &argv, &surroundings, order.terminal, &self.names_folder()?, order.vantage).await
+            {
+                Err(error) => self.not_started(id, &order, argv, format!("could not start `{}`: {error}", program.display())),
+                Ok(child) => {
+                    let outcome = watch(child, order.deadline).await;
+                    self.finish(id, &order, argv, outcome).await
+                }
+            };
         Ok(ended)
     }
 
@@ -253,7 +260,6 @@ pub(crate) fn host_of(url: &str) -> Option<String> {
 /// How long the ends of a client's connections are waited for once it has ended. They come within milliseconds, except those of
 /// connections that the box swallowed, which never do.
 const DRAIN: Duration = Duration::from_millis(1000);
-
 
 #[cfg(test)]
 mod tests {

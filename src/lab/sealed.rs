@@ -16,7 +16,9 @@ use crate::middlebox::Middlebox;
 use crate::middlebox::packets::{OnTheWire, Packets};
 use crate::network::listen::Listener;
 use crate::network::resolver::{self, AddressedUdp, Resolver};
-use crate::network::sealed::{self, At, ClientAddresses, Divert, Ended, Entered, Sealed, SealedChild, SpawnSpec, Stdio, Topology};
+use crate::network::sealed::{
+    self, At, ClientAddresses, Divert, Ended, Entered, Sealed, SealedChild, SpawnSpec, Stdio, Topology,
+};
 use crate::network::wire::{self, Commander, LinkId, Links, Wire};
 use crate::network::{Arrival, Dial, Dialling, Purpose};
 use crate::record::Recorder;
@@ -175,7 +177,8 @@ impl Dial for SealedGround {
             if let Some(commander) = self.commander.get() {
                 commander.own_flow(own, arrival.destination);
             }
-            let stream = tokio::net::TcpSocket::from_std_stream(std::net::TcpStream::from(socket)).connect(arrival.destination).await?;
+            let stream =
+                tokio::net::TcpSocket::from_std_stream(std::net::TcpStream::from(socket)).connect(arrival.destination).await?;
             stream.set_nodelay(true)?;
             Ok(stream)
         })

@@ -53,7 +53,8 @@ impl Lab {
         }
         let folder = self.0.folder.path().join(format!("{}-{number}", trust.as_str().replace('+', "-")));
         let root = authority.as_ref().map(Forger::root);
-        let mut store = TrustStore::for_trust(&folder, trust, &roots, root).map_err(|e| Error::machine("write a trust store", e))?;
+        let mut store =
+            TrustStore::for_trust(&folder, trust, &roots, root).map_err(|e| Error::machine("write a trust store", e))?;
         let _ = store.write_nss().await; // only browsers and only where `certutil` is; they then trust nothing of the lab's
         Ok(Arc::new(store))
     }

@@ -23,9 +23,9 @@ use tokio::net::TcpStream;
 
 use super::Middlebox;
 use crate::network::Arrival;
+use crate::network::prefixed::Prefixed;
 #[cfg(target_os = "linux")]
 use crate::network::wire::{Act, OnOpen};
-use crate::network::prefixed::Prefixed;
 use crate::record::CloseKind;
 use crate::scenario::Action;
 use crate::tls::Counted;
@@ -90,7 +90,9 @@ pub(super) fn on_wire(action: &Action) -> Act {
         Action::Cut => cut::on_wire(),
         Action::Redirect { to } => redirect::on_wire(to),
         Action::Page { body, status, .. } => page::on_wire(body, *status),
-        Action::Forward | Action::Intercept | Action::Dns(_) | Action::DropSyn | Action::Refuse | Action::Unreachable => Act::Pass,
+        Action::Forward | Action::Intercept | Action::Dns(_) | Action::DropSyn | Action::Refuse | Action::Unreachable => {
+            Act::Pass
+        }
     }
 }
 

@@ -172,3 +172,7 @@ impl Compiled {
 #[cfg(test)]
 #[path = "decide/tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "decide/sweep.rs"]
+mod sweep;

@@ -17,9 +17,7 @@ use super::sniff::{Sniffed, sniff};
 use super::stream::tell_first;
 use super::{Course, Middlebox};
 use crate::network::Arrival;
-use crate::network::wire::{
-    Act, CloseFlag, Commander, Flow, FlowEnd, FlowId, Handler, OnBytes, OnDatagram, OnOpen, Why,
-};
+use crate::network::wire::{Act, CloseFlag, Commander, Flow, FlowEnd, FlowId, Handler, OnBytes, OnDatagram, OnOpen, Why};
 use crate::record::{Bytes, CloseKind, Event, Half, Observer, Side};
 use crate::scenario::{Direction, First, Place, Transport, Vantage};
 
@@ -139,7 +137,9 @@ impl Handler for OnTheWire {
 
     fn first_bytes(&self, flow: &Flow, stream: &[u8], segments: u32) -> OnBytes {
         let this = &self.0;
-        let Some(arrival) = this.flows().get(&flow.id).map(|carried| carried.arrival.clone()) else { return OnBytes::Do(Act::Pass) };
+        let Some(arrival) = this.flows().get(&flow.id).map(|carried| carried.arrival.clone()) else {
+            return OnBytes::Do(Act::Pass);
+        };
         let first = this.middlebox.plan.network.first;
         if first == First::Segment && segments > 1 {
             return OnBytes::Do(Act::Pass);

@@ -22,7 +22,9 @@ use crate::tls::{Counts, Witness};
 /// Takes one connection from its first bytes to its end.
 pub async fn carry(middlebox: &Arc<Middlebox>, arrival: Arrival, mut client: Prefixed<TcpStream>) {
     let mut first = Vec::new();
-    let seen = tokio::time::timeout(SPEAKS_FIRST, read_first(&mut client, First::Stream, Instant::now() + FIRST_BYTES, &mut first)).await;
+    let seen =
+        tokio::time::timeout(SPEAKS_FIRST, read_first(&mut client, First::Stream, Instant::now() + FIRST_BYTES, &mut first))
+            .await;
     match seen {
         Ok(seen) => go_on(middlebox, &arrival, client, first, seen).await,
         Err(_) => wait_for_either(middlebox, &arrival, client, first).await,
@@ -101,9 +103,11 @@ async fn go_on(middlebox: &Arc<Middlebox>, arrival: &Arrival, client: Prefixed<T
 /// Says what the first bytes were.
 pub(super) fn tell_first(middlebox: &Middlebox, arrival: &Arrival, seen: &Seen, segments: u32) {
     let event = match seen {
-        Seen::Hello(hello) => {
-            Event::HelloSeen { half: Half::Client, by: Observer::Box, hello: Box::new(hello.to_record(arrival.transport, segments)) }
-        }
+        Seen::Hello(hello) => Event::HelloSeen {
+            half: Half::Client,
+            by: Observer::Box,
+            hello: Box::new(hello.to_record(arrival.transport, segments)),
+        },
         other => {
             let Some((protocol, summary)) = other.first_bytes() else { return };
             Event::FirstBytes { protocol, summary }
@@ -113,7 +117,14 @@ pub(super) fn tell_first(middlebox: &Middlebox, arrival: &Arrival, seen: &Seen, 
 }
 
 /// Carries bytes both ways without looking. The origin tells what became of the connection, if it is the lab's.
-async fn splice(middlebox: &Middlebox, arrival: &Arrival, client: Prefixed<TcpStream>, first: Vec<u8>, mut origin: TcpStream, greeting: &[u8]) {
+async fn splice(
+    middlebox: &Middlebox,
+    arrival: &Arrival,
+    client: Prefixed<TcpStream>,
+    first: Vec<u8>,
+    mut origin: TcpStream,
+    greeting: &[u8],
+) {
     let witness = witness(middlebox, arrival);
     let mut client = witness.passing(client, first);
     if client.write_all(greeting).await.is_ok() {
@@ -162,4 +173,3 @@ const SPEAKS_FIRST: Duration = Duration::from_millis(300);
 const FIRST_BYTES: Duration = Duration::from_secs(60);
 /// More than any greeting (RFC 5321 section 4.5.3.1.5: 512 octets a line).
 const GREETING: usize = 4096;
-

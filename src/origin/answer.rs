@@ -99,7 +99,9 @@ async fn route(
         _ if !matches!(*request.method(), Method::GET | Method::HEAD) => {
             text(StatusCode::METHOD_NOT_ALLOWED, "this page is for GET and HEAD".to_owned())
         }
-        path if pages.is_some_and(|p| p == std::path::Path::new(shelf::PORTAL)) && Form::of(path).is_some() => root(visit, path).await,
+        path if pages.is_some_and(|p| p == std::path::Path::new(shelf::PORTAL)) && Form::of(path).is_some() => {
+            root(visit, path).await
+        }
         path => match shelf::find(visit.origins.shelf.as_deref(), pages, path).await {
             Some(found) => page::from_shelf(&context, found),
             None if path == "/" => html(StatusCode::OK, page::built_in(&context)),

@@ -51,7 +51,10 @@ mod tests {
 
     #[test]
     fn forms_by_their_names() {
-        assert_eq!((Form::of("/qazca.cer"), Form::of("/qazca.pem"), Form::of("/qazca.exe")), (Some(Form::Der), Some(Form::Pem), None));
+        assert_eq!(
+            (Form::of("/qazca.cer"), Form::of("/qazca.pem"), Form::of("/qazca.exe")),
+            (Some(Form::Der), Some(Form::Pem), None)
+        );
         let pem = String::from_utf8(Form::Pem.bytes(vec![7; 100])).unwrap();
         assert!(pem.lines().all(|line| line.len() <= 64) && pem.starts_with("-----BEGIN CERTIFICATE-----\n"), "{pem}");
     }

@@ -28,7 +28,10 @@ pub(super) async fn find(disk: Option<&Path>, pages: Option<&Path>, path: &str) 
 /// The portal's pages live in a folder of their own, `lab/portal`.
 fn portal(name: &str) -> Option<&'static str> {
     let (folder, file) = name.split_once('/').filter(|(folder, _)| *folder == PORTAL)?;
-    crate::scenario::embedded().iter().find(|(own, _)| own.strip_prefix("lab/").is_some_and(|own| own == format!("{folder}/{file}"))).map(|(_, page)| *page)
+    crate::scenario::embedded()
+        .iter()
+        .find(|(own, _)| own.strip_prefix("lab/").is_some_and(|own| own == format!("{folder}/{file}")))
+        .map(|(_, page)| *page)
 }
 
 /// What a site names as its `pages` to be a portal.

@@ -47,9 +47,8 @@ impl Written {
     pub(crate) fn run(&self, jobs: usize) -> Result<Value, Failed> {
         let jobs = jobs.to_string();
         let output = self.raw(&["run", "trial.toml", "--network", "sealed", "--format", "json", "--jobs", &jobs]);
-        serde_json::from_slice(&output.stdout).map_err(|error| {
-            Failed::from(format!("no report ({error}): {}", String::from_utf8_lossy(&output.stderr)))
-        })
+        serde_json::from_slice(&output.stdout)
+            .map_err(|error| Failed::from(format!("no report ({error}): {}", String::from_utf8_lossy(&output.stderr))))
     }
 
     /// Any subcommand, with the scenario's folder as working directory.

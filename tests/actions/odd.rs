@@ -8,7 +8,8 @@ pub(crate) fn residual() -> Outcome {
         + &check("after", "residual.py", "dropped: silence\\nnext: silence\\nelsewhere: an answer");
     all_passed(&Written::new(&text).with("residual.py", RESIDUAL).run(1)?)?;
     // The negative twin: without a residual the next connection is free.
-    let text = world("\"drop\"", "") + &check("without", "residual.py", "dropped: silence\\nnext: an answer\\nelsewhere: an answer");
+    let text =
+        world("\"drop\"", "") + &check("without", "residual.py", "dropped: silence\\nnext: an answer\\nelsewhere: an answer");
     all_passed(&Written::new(&text).with("residual.py", RESIDUAL).run(1)?)?;
     // By the 4-tuple another port of the client is another connection.
     let text = world("{ drop = { residual_s = 60, residual = \"4-tuple\" } }", "")
@@ -24,8 +25,14 @@ pub(crate) fn clients() -> Outcome {
 }
 
 pub(crate) fn dns() -> Outcome {
-    let text = world("\"drop\"", "[[rule]]\nname = \"deny\"\nmatch = { name = \"no.test\" }\naction = { dns = \"nxdomain\" }\nunused_ok = \"asked over raw sockets\"\n")
-        + &check("dns", "dns.py", "pipelined: 3 answers, 1 denied\\n64 KiB: an answer\\ngarbage: nothing\\nstill there: an answer");
+    let text = world(
+        "\"drop\"",
+        "[[rule]]\nname = \"deny\"\nmatch = { name = \"no.test\" }\naction = { dns = \"nxdomain\" }\nunused_ok = \"asked over raw sockets\"\n",
+    ) + &check(
+        "dns",
+        "dns.py",
+        "pipelined: 3 answers, 1 denied\\n64 KiB: an answer\\ngarbage: nothing\\nstill there: an answer",
+    );
     let report = Written::new(&text).with("dns.py", DNS).run(1)?;
     let failed: Vec<_> = crate::lab::checks(&report).into_iter().filter(|c| !crate::lab::passed(c)).collect();
     if failed.is_empty() { Ok(()) } else { Err(format!("{failed:#?}").into()) }
@@ -46,9 +53,16 @@ pub(crate) fn ipv6() -> Outcome {
 pub(crate) fn rotten() -> Outcome {
     let sound = world("\"reset\"", "");
     let base = "[[check]]\nname = \"c\"\nclient = [\"curl\", \"-sS\", \"{url}\"]\nurl = \"https://closed.test/\"\nexpect = { verdict = \"blocked\" }\n";
-    let inert = format!("{sound}[[rule]]\nname = \"inert\"\nmatch = {{ sni = \"open.test\", port = 443 }}\naction = \"reset\"\n{base}");
-    let phases = format!("{}{base}", sound.replace("[[rule]]", "[[phase]]\nname = \"one\"\nfrom = 2019-07-01\n[[phase]]\nname = \"nobody\"\nfrom = 2019-08-01\n[[phase.rule]]"))
-        .replace("[[check]]", "[[check]]\nphase = \"one\"");
+    let inert =
+        format!("{sound}[[rule]]\nname = \"inert\"\nmatch = {{ sni = \"open.test\", port = 443 }}\naction = \"reset\"\n{base}");
+    let phases = format!(
+        "{}{base}",
+        sound.replace(
+            "[[rule]]",
+            "[[phase]]\nname = \"one\"\nfrom = 2019-07-01\n[[phase]]\nname = \"nobody\"\nfrom = 2019-08-01\n[[phase.rule]]"
+        )
+    )
+    .replace("[[check]]", "[[check]]\nphase = \"one\"");
     for (what, text, told) in [("an inert rule", inert, "inert"), ("a phase nobody enters", phases, "nobody")] {
         let written = Written::new(&text);
         let output = program().args(["run", "trial.toml"]).current_dir(written.path("")).output()?;

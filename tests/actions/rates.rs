@@ -18,10 +18,16 @@ pub(crate) fn up() -> Outcome {
     faster(&report, "other way", 10_000.0)
 }
 
-/// TCP sends what was lost again, and starts carefully after each silence: the wire carries the rate, the payload somewhat less.
+/// The wire lets exactly the rate pass (its own tests hold that). What of it is payload depends on TCP, which sends again what was lost
+/// and waits longer after each loss: so only a range is held here. On Russia's throttler, 100 to 150 kbit/s were measured
+/// where 128 were meant (Xue et al., IMC 2021).
 pub(crate) fn policing() -> Outcome {
-    let report = Written::new(&scenario("down", "{ throttle = { down_kbps = 1000, policing = \"drop\" } }")).run(2)?;
-    within(&report, "limited", 1000.0)?;
+    let report = Written::new(&scenario("down", "{ throttle = { down_kbps = 128, policing = \"drop\" } }")).run(2)?;
+    let rate = rate(&report, "limited")?;
+    eprintln!("limited: {rate} kbit/s, asked 128");
+    if !(64.0..=150.0).contains(&rate) {
+        return Err(format!("{rate} kbit/s, asked 128").into());
+    }
     faster(&report, "neighbour", 10_000.0)
 }
 

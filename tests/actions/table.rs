@@ -56,15 +56,17 @@ pub(crate) fn every_dns_trick() -> Outcome {
 }
 
 fn run(name: &str, rows: &[Row]) -> Outcome {
-    let written = Written::new(&scenario(rows))
-        .with("get.py", PYTHON)
-        .with("get.mjs", NODE)
-        .with("Get.java", JAVA);
+    let written = Written::new(&scenario(rows)).with("get.py", PYTHON).with("get.mjs", NODE).with("Get.java", JAVA);
     let report = written.run(4)?;
     all_passed(&report)?;
-    let mut table = format!("{:<15} {:<7} {:>4}  {:<20} {:<10} {}\n", "action", "client", "exit", "the client's error", "verdict", "the lab's truth");
+    let mut table = format!(
+        "{:<15} {:<7} {:>4}  {:<20} {:<10} {}\n",
+        "action", "client", "exit", "the client's error", "verdict", "the lab's truth"
+    );
     for check in checks(&report) {
-        let Some((action, client)) = check["name"].as_str().and_then(|n| n.split_once(" seen by ")).filter(|(_, c)| !c.contains(' ')) else {
+        let Some((action, client)) =
+            check["name"].as_str().and_then(|n| n.split_once(" seen by ")).filter(|(_, c)| !c.contains(' '))
+        else {
             continue;
         };
         let test = &check["test"];
@@ -86,6 +88,9 @@ fn run(name: &str, rows: &[Row]) -> Outcome {
 
 fn scenario(rows: &[Row]) -> String {
     let mut text = String::from(HEAD);
+    if !rows.iter().any(|(_, _, action, ..)| action.contains("intercept")) {
+        text = text.replace("[authority]\nprofile = \"mirror\"\n", "");
+    }
     for (at, (name, ..)) in rows.iter().enumerate() {
         text.push_str(&format!(
             "[[world.site]]\nnames = \"{name}.test\"\naddress = \"192.0.2.{}\"\nservices = [\"https\", {{ serve = \"http\" }}]\n\n",
@@ -101,7 +106,7 @@ fn scenario(rows: &[Row]) -> String {
         };
         text.push_str(&format!("[[rule]]\nname = \"{name}\"\nmatch = {{ {when} }}\naction = {action}\n\n"));
     }
-    for (name, when, action, path, clients) in rows {
+    for (name, when, _, path, clients) in rows {
         for client in *clients {
             let scheme = if matches!(when, Match::Host) { "http" } else { "https" };
             let command = match *client {
@@ -115,14 +120,17 @@ fn scenario(rows: &[Row]) -> String {
                 (_, "throttle") => r#"action = "throttle", verdict = "untouched", rule = ""#.to_owned() + name + "\"",
                 _ => format!("action = \"{}\", rule = \"{name}\", verdict = [\"blocked\", \"refused\"]", word(name)),
             };
-            let expected = if matches!(when, Match::Name) { String::from("verdict = [\"blocked\", \"untouched\", \"refused\"]") } else { expected };
+            let expected = if matches!(when, Match::Name) {
+                String::from("verdict = [\"blocked\", \"untouched\", \"refused\"]")
+            } else {
+                expected
+            };
             text.push_str(&format!(
                 "[[check]]\nname = \"{name} seen by {client}\"\nclient = {command}\nurl = \"{scheme}://{name}.test{path}\"\ndeadline = \"90s\"\n\
                  expect = {{ {expected} }}\n\
                  twin = {{ url = \"{scheme}://free.test{path}\", expect = {{ verdict = \"untouched\", exit = 0 }} }}\n\n"
             ));
         }
-        let _ = action;
     }
     text
 }
@@ -153,24 +161,57 @@ fn truth(leg: &Value) -> Result<String, Failed> {
 
 /// The client's own words as one of a few classes.
 fn class(leg: &Value) -> &'static str {
-    let said = format!("{}\n{}", leg["stderr_tail"].as_str().unwrap_or_default(), leg["stdout_head"].as_str().unwrap_or_default());
+    let said =
+        format!("{}\n{}", leg["stderr_tail"].as_str().unwrap_or_default(), leg["stdout_head"].as_str().unwrap_or_default());
     // Lines of a stack trace, and of the source in it, are indented.
     let words: String = said.lines().filter(|line| !line.starts_with([' ', '\t'])).flat_map(|line| [line, "\n"]).collect();
     let any = |all: &[&str]| all.iter().any(|one| words.contains(one));
     match () {
-        () if any(&["self-signed", "self signed", "unable to get local issuer", "PKIX", "UNABLE_TO_GET", "SELF_SIGNED", "UNABLE_TO_VERIFY"]) => {
+        () if any(&[
+            "self-signed",
+            "self signed",
+            "unable to get local issuer",
+            "PKIX",
+            "UNABLE_TO_GET",
+            "SELF_SIGNED",
+            "UNABLE_TO_VERIFY",
+        ]) =>
+        {
             "unknown authority"
         }
         () if any(&["no alternative certificate", "Hostname mismatch", "ERR_TLS_CERT_ALTNAME", "not valid for"]) => "wrong host",
         () if any(&["alert", "HANDSHAKE_FAILURE", "handshake_failure"]) => "alert",
-        () if any(&["not resolve", "Name or service not known", "ENOTFOUND", "EAI_AGAIN", "UnknownHost", "name resolution", "No address", "resolving"]) => {
+        () if any(&[
+            "not resolve",
+            "Name or service not known",
+            "ENOTFOUND",
+            "EAI_AGAIN",
+            "UnknownHost",
+            "name resolution",
+            "No address",
+            "resolving",
+        ]) =>
+        {
             "name resolution"
         }
         () if any(&["unreachable", "EHOSTUNREACH", "No route to host"]) => "unreachable",
         () if any(&["refused", "ECONNREFUSED", "Couldn't connect"]) => "refused",
         () if any(&["timed out", "timeout", "ETIMEDOUT"]) => "timeout",
         () if any(&["reset by peer", "ECONNRESET", "Connection reset"]) => "reset",
-        () if any(&["EOF", "unexpected eof", "terminated the handshake", "socket hang up", "UNEXPECTED_EOF", "Empty reply", "transfer closed", "IncompleteRead", "SSL_ERROR_SYSCALL"]) => "eof",
+        () if any(&[
+            "EOF",
+            "unexpected eof",
+            "terminated the handshake",
+            "socket hang up",
+            "UNEXPECTED_EOF",
+            "Empty reply",
+            "transfer closed",
+            "IncompleteRead",
+            "SSL_ERROR_SYSCALL",
+        ]) =>
+        {
+            "eof"
+        }
         () if any(&["EPROTO"]) => "protocol",
         () if any(&["451"]) => "status 451",
         () if leg["exit"] == 0 => "none",

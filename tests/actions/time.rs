@@ -28,9 +28,8 @@ pub(crate) fn chance() -> Outcome {
         let record = written.path("record");
         let record = record.to_str().ok_or("a path")?;
         let output = written.raw(&["exec", "trial.toml", "--network", "sealed", "--record", record, "--", "python3", "many.py"]);
-        let text = std::fs::read_to_string(written.path("record").join("events.jsonl")).map_err(|error| {
-            format!("no events: {error}; {}", String::from_utf8_lossy(&output.stderr))
-        })?;
+        let text = std::fs::read_to_string(written.path("record").join("events.jsonl"))
+            .map_err(|error| format!("no events: {error}; {}", String::from_utf8_lossy(&output.stderr)))?;
         let entries = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         Ok(entries.filter_map(coin).collect())
     };
@@ -58,8 +57,20 @@ pub(crate) fn exec_at() -> Outcome {
         ("2019-08-01T12:00:00+06:00", "intercept"),
         ("2019-08-10T12:00:00+06:00", "forward"),
     ] {
-        let arguments =
-            ["exec", "kazakhstan-2019", "--network", "sealed", "--at", at, "--", "curl", "-sS", "-o", "/dev/null", "https://vk.com/"];
+        let arguments = [
+            "exec",
+            "kazakhstan-2019",
+            "--network",
+            "sealed",
+            "--at",
+            at,
+            "--",
+            "curl",
+            "-sS",
+            "-o",
+            "/dev/null",
+            "https://vk.com/",
+        ];
         let output = written.raw(&arguments);
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         if !told.contains(&format!("vk.com:443: {action} ")) {

@@ -27,7 +27,7 @@ fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
         403 => "Forbidden",
-        451 => "Unavailable For Legal Reasons", // RFC 7725
+        451 => "Unavailable For Legal Reasons",   // RFC 7725
         511 => "Network Authentication Required", // RFC 6585 section 6
         _ => "Blocked",
     }

@@ -7,9 +7,9 @@ use time::Time;
 use super::Context;
 use super::names::{List, Lists, holds};
 use super::walk::Occasion;
-use crate::tls::hello::ClientHello;
 use crate::middlebox::sniff::Seen;
 use crate::scenario::{Matcher, Schedule};
+use crate::tls::hello::ClientHello;
 
 /// Everything but schedule, chance and origin.
 pub(super) fn matches(when: &Matcher, lists: Option<&Lists>, occasion: Occasion<'_>, context: &Context) -> bool {

@@ -10,7 +10,7 @@ use crate::scenario::diagnostic::{Kind, Spot};
 use crate::scenario::plan::{Check, CheckClient, Detector, Phase, Plan, Says};
 use crate::scenario::suggest;
 use crate::scenario::words::{Trust, Vantage};
-use crate::scenario::written::{At, CheckWritten, ExpectWritten, DetectorWritten, OneOrMany, Scenario, TwinWritten, When};
+use crate::scenario::written::{At, CheckWritten, DetectorWritten, ExpectWritten, OneOrMany, Scenario, TwinWritten, When};
 
 mod expect;
 

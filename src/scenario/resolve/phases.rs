@@ -6,8 +6,8 @@ use time::OffsetDateTime;
 
 use super::lists::Lists;
 use super::{PhaseBoth, Resolver, matcher, suggest};
-use crate::scenario::library::portal_names;
 use crate::scenario::diagnostic::{Kind, Spot};
+use crate::scenario::library::portal_names;
 use crate::scenario::plan::{Matcher, Notice, Phase, Rule, World};
 use crate::scenario::words::{Action, Transport};
 use crate::scenario::written::{At, PhaseWritten, RuleWritten, Scenario};
