@@ -134,7 +134,7 @@ impl Lab {
         }
         self.tell_start(id, &order, &argv, &surroundings);
         let ended =
-            match sealed.start(place, &program, &argv, &surroundings, order.terminal, &self.names_folder()?, order.vantage).await
+            match sealed.start((place, order.vantage), &program, &argv, &surroundings, order.terminal, &self.names_folder()?).await
             {
                 Err(error) => self.not_started(id, &order, argv, format!("could not start `{}`: {error}", program.display())),
                 Ok(child) => {

@@ -121,13 +121,12 @@ impl SealedGround {
     /// Starts a client.
     pub(super) async fn start(
         &self,
-        addresses: ClientAddresses,
+        (addresses, vantage): (ClientAddresses, Vantage),
         program: &Path,
         argv: &[String],
         surroundings: &Surroundings,
         terminal: bool,
         names: &Path,
-        vantage: Vantage,
     ) -> Result<Client, Error> {
         let spec = SpawnSpec {
             argv: std::iter::once(program.as_os_str().to_owned()).chain(argv[1..].iter().map(OsString::from)).collect(),

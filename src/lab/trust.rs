@@ -16,7 +16,10 @@ use crate::scenario::{Action, Trust};
 
 /// What has been written: for each trust, and for each root that it holds.
 #[derive(Debug, Default)]
-pub(super) struct Stores(Mutex<HashMap<(Trust, Option<[u8; 32]>), Cell>>);
+pub(super) struct Stores(Mutex<HashMap<Key, Cell>>);
+
+/// The trust, and the hash of the authority's root key, if it holds one.
+type Key = (Trust, Option<[u8; 32]>);
 
 type Cell = Arc<OnceCell<Arc<TrustStore>>>;
 
