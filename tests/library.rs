@@ -45,7 +45,7 @@ async fn leg_by_leg() {
     careless.assert_exposed(HOST).assert_not_contacted("www.google.com");
     assert_eq!((careless.exit(), careless.connections().len()), (Some(0), 1));
     assert!(lab.connections().iter().any(|c| c.intercepted()));
-    let told = std::panic::catch_unwind(|| drop(careless.assert_refused(HOST).exit())).expect_err("it was exposed");
+    let told = std::panic::catch_unwind(|| careless.assert_refused(HOST).exit()).expect_err("it was exposed");
     let told = told.downcast_ref::<String>().expect("a text");
     for part in
         ["expected `refused` for www.facebook.com, saw `exposed`", "--insecure", "intercept (rule: forge)", "exited with 0"]

@@ -1,3 +1,5 @@
+//! The splice of un-intercepted streams, over real sockets.
+
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
