@@ -273,7 +273,8 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-const PROFILES: &[&str] = &["isca-2020", "isca-2021-2024", "qaznet-2019", "qaznet-2019-before-0719", "qaznet-2019-after-0730"];
+const PROFILES: &[&str] =
+    &["qaznet-2019", "qaznet-2019-before-0719", "qaznet-2019-after-0730", "isca-2020", "isca-2021-2024", "mirror"];
 
 /// A small scenario with most of the language in it.
 const OWN: &str = r#"title = "Own"
