@@ -58,7 +58,7 @@ use crate::network::sealed::Entered;
 use crate::origin::{self, Origins};
 use crate::pki::{self, PublicPki};
 use crate::record::{Event, LegId, Recorder};
-use crate::scenario::{Action, Clock, Direction, Place, Plan, World};
+use crate::scenario::{Action, Clock, Direction, DnsTrick, Place, Plan, Rule, Vantage, World};
 
 /// Which network a lab is to stand on.
 #[derive(Debug)]
@@ -105,7 +105,7 @@ struct Shared {
     trust: trust::Stores,
     names: Names,
     versions: reach::Versions,
-    exports: tokio::sync::Mutex<bool>,
+    exports: tokio::sync::Mutex<std::collections::HashSet<PathBuf>>,
     legs: AtomicU32,
     started: Instant,
     /// Held while rules are changed, so that no change undoes another.
@@ -161,8 +161,8 @@ impl Lab {
         let roots = public_roots(&plan, &pki)?;
         let world = Arc::new(plan.world.clone());
         let (ground, listeners) = lay(&on, &plan, &world, &recorder).await?;
-        let authorities = Arc::new(OfPlan::new(&plan, clock.clone()));
-        let everyone = Standing { phase: 0, clock, interference: true, coins: 0 };
+        let authorities = Arc::new(OfPlan::new(&plan));
+        let everyone = Standing { phase: 0, vantage: Vantage::Inside, clock, interference: true, coins: 0 };
         let middlebox = Middlebox::new(
             Arc::clone(&plan),
             recorder.clone(),
@@ -186,6 +186,7 @@ impl Lab {
             let origins = Origins::new(Arc::clone(&world), Arc::clone(&pki), recorder.clone())
                 .at(place)
                 .with_forgiveness(forgiving.clone())
+                .with_root(root_of(&plan, &authorities, &middlebox, &recorder))
                 .with_programs(programs.addresses(place))
                 .with_dial(ground.dial_program(place));
             tasks.0.push(origin::serve(listener, Arc::new(origins)));
@@ -262,10 +263,10 @@ impl Lab {
         if !self.plan().needs().intercepts {
             return;
         }
-        for profile in self.plan().needs().profiles {
+        for (profile, at) in authorities::foreseen(self.plan()) {
             let authorities = Arc::clone(&self.0.authorities);
             tokio::spawn(async move {
-                let _ = authorities.authority(&profile).await; // whoever needs it is told the error
+                let _ = authorities.authority(&profile, at).await; // whoever needs it is told the error
             });
         }
     }
@@ -353,13 +354,27 @@ fn started(plan: &Plan, network: &str, clock: &Clock) -> Event {
     }
 }
 
+/// The root that the portal offers to a client: that of the authority that forges on the day of the client's leg.
+fn root_of(plan: &Arc<Plan>, authorities: &Arc<OfPlan>, middlebox: &Arc<Middlebox>, recorder: &Recorder) -> origin::Root {
+    let (plan, authorities) = (Arc::clone(plan), Arc::clone(authorities));
+    let (middlebox, recorder) = (Arc::clone(middlebox), recorder.clone());
+    Arc::new(move |client: std::net::SocketAddr| {
+        let standing = middlebox.standings().of(recorder.leg_from(client));
+        let (profile, authorities) = (authorities::profile_of(&plan, standing.phase), Arc::clone(&authorities));
+        Box::pin(async move { Some(authorities.authority(&profile?, standing.clock.now()).await.ok()?.root().to_vec()) })
+    })
+}
+
 /// What the phase's rules do to a DNS query, for the client's own leg.
 fn dns_hook(middlebox: &Arc<Middlebox>, recorder: &Recorder) -> Hook {
     let (middlebox, recorder) = (Arc::clone(middlebox), recorder.clone());
+    let own_resolvers = middlebox.compiled().plan().world.isp_resolver.clone();
     Arc::new(move |question: &Question| {
         let standing = middlebox.standings().of(question.leg.or_else(|| recorder.leg_of(question.client.ip())));
-        if !standing.interference {
-            return None;
+        let own = own_resolvers.contains(&question.resolver.ip());
+        let from_abroad = standing.vantage == Vantage::Outside;
+        if !standing.interference || from_abroad && !own {
+            return None; // nobody is between a client abroad and a resolver abroad
         }
         let context = Context {
             phase: standing.phase,
@@ -367,15 +382,19 @@ fn dns_hook(middlebox: &Arc<Middlebox>, recorder: &Recorder) -> Hook {
             client: question.client,
             destination: question.resolver,
             asn: None,
-            direction: Direction::Outbound,
+            direction: if from_abroad { Direction::Inbound } else { Direction::Outbound },
             transport: question.transport,
             origin: None,
             nonce: 0,
         };
         let compiled = middlebox.compiled();
+        let phase = &compiled.plan().phases[standing.phase].name;
+        let changed = |trick, rule: &Rule| Changed { trick, rule: Some(rule.name.clone()), phase: Some(phase.clone()) };
         match compiled.decide_dns(&question.name, &context) {
             Decision::Act { rule, .. } => match &rule.action {
-                Action::Dns(trick) => Some(Changed { trick: trick.clone(), rule: Some(rule.name.clone()) }),
+                Action::Dns(trick) => Some(changed(trick.clone(), rule)),
+                // A packet that is dropped on its way: the operator's own resolver is not beyond the box.
+                Action::Drop { .. } if from_abroad || !own => Some(changed(DnsTrick::Timeout, rule)),
                 _ => None,
             },
             _ => None,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 
-mod block;
+pub(crate) mod block;
 pub mod decide;
 pub mod intercept;
 #[cfg(target_os = "linux")]
@@ -50,8 +50,8 @@ pub struct Middlebox {
 
 /// Who forges, by the name of the profile. Making an authority's keys takes time, so it is asked for when it is needed.
 pub trait Authorities: Send + Sync {
-    /// The authority that forges by this profile, once its keys are made.
-    fn authority<'a>(&'a self, profile: &'a str) -> Awaited<'a, Result<Forger, String>>;
+    /// The authority that forges by this profile at that moment of the scenario's clock, once its keys are made.
+    fn authority<'a>(&'a self, profile: &'a str, at: time::OffsetDateTime) -> Awaited<'a, Result<Forger, String>>;
 }
 
 /// A future that is asked through a trait.
@@ -188,6 +188,24 @@ impl Middlebox {
         Some(rule.action.clone())
     }
 
+    /// Decides on the first datagram of a UDP flow. None lets it pass.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn settle_datagram(&self, arrival: &Arrival) -> Option<Action> {
+        let case = self.case(arrival);
+        let compiled = self.compiled();
+        let decision = compiled.decide_datagram(&case.context(None));
+        self.record(arrival, case.of(&decision));
+        let Decision::Act { rule, .. } = decision else { return None };
+        Some(rule.action.clone())
+    }
+
+    /// True if a rule in force is about UDP packets; without one, a datagram is nobody's connection.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn has_say_in_udp(&self, from: std::net::SocketAddr, to: std::net::SocketAddr) -> bool {
+        let standing = self.standings.of(self.recorder.leg_of(from.ip()).or_else(|| self.recorder.leg_of(to.ip())));
+        standing.interference && self.compiled().plan().phases[standing.phase].rules.iter().any(decide::is_about_datagrams)
+    }
+
     /// A connection passes that the box meant to do something with.
     pub(crate) fn passed_after_all(&self, arrival: &Arrival, reason: &str) {
         self.record(arrival, self.case(arrival).plainly("forward", reason, None));
@@ -298,7 +316,7 @@ impl Middlebox {
             .clone()
             .or_else(|| self.plan.authority.as_ref().map(|a| a.profile.clone()))
             .ok_or("the scenario names no authority")?;
-        let forger = self.authorities.authority(&profile).await?;
+        let forger = self.authorities.authority(&profile, case.now).await?;
         let address = arrival.destination.ip();
         if let Some(forged) = forger.forged_already(&chain, hello.sni(), address, fault) {
             return Ok((forged, profile));

@@ -39,11 +39,13 @@ mod http;
 mod https;
 mod mail;
 mod page;
+mod portal;
 mod relay;
 mod select;
 mod shelf;
 
 pub use exec::{ExecError, ExecFiles};
+pub use portal::Root;
 
 /// Opens a connection to a server on the host's loopback, for [`Serve::Exec`](crate::scenario::Serve::Exec) and
 /// [`Serve::Loopback`](crate::scenario::Serve::Loopback). In the sealed network the lab knows from which namespace.
@@ -66,6 +68,7 @@ pub struct Origins {
     forgiven: Arc<dyn Fn(SocketAddr) -> bool + Send + Sync>,
     dial: Dial,
     programs: Arc<std::collections::HashMap<SocketAddr, SocketAddr>>,
+    root: Root,
     patience: Patience,
     turns: Arc<AtomicUsize>,
     post: Arc<mail::PostOffice>,
@@ -93,6 +96,7 @@ impl Origins {
             forgiven: Arc::new(|_| false),
             dial: loopback_dial(),
             programs: Arc::default(),
+            root: Arc::new(|_| Box::pin(async { None })),
             patience: Patience { hello: Duration::from_secs(10), idle: Duration::from_secs(60) },
             turns: Arc::default(),
             post: Arc::default(),
@@ -138,6 +142,13 @@ impl Origins {
     #[must_use]
     pub fn with_programs(mut self, programs: std::collections::HashMap<SocketAddr, SocketAddr>) -> Self {
         self.programs = Arc::new(programs);
+        self
+    }
+
+    /// The root that sites with the portal's pages offer.
+    #[must_use]
+    pub fn with_root(mut self, root: Root) -> Self {
+        self.root = root;
         self
     }
 

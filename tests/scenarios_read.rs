@@ -20,10 +20,10 @@ fn every_shipped_scenario_reads() {
 #[test]
 fn every_shipped_file_is_in_the_binary() {
     let mut on_disk: Vec<String> = Vec::new();
-    for folder in ["scenarios", "scenarios/lists", "lab/world"] {
+    for folder in ["scenarios", "scenarios/lists", "lab/world", "lab/portal"] {
         for entry in std::fs::read_dir(root().join(folder)).expect("the folder is there") {
             let path = entry.expect("an entry").path();
-            if path.extension().is_some_and(|e| e != "json") {
+            if path.extension().is_some_and(|e| e != "json" && e != "md") {
                 on_disk.push(format!("{folder}/{}", path.file_name().expect("a name").to_string_lossy()));
             }
         }
@@ -80,12 +80,15 @@ fn the_campaign_of_2019_has_its_dates() {
     assert_eq!(at("2019-07-16T23:59:59+06:00").as_deref(), Some("before"));
     assert_eq!(at("2019-07-16T18:00:00Z").as_deref(), Some("first-days"));
     assert_eq!(at("2019-07-22T00:00:00+06:00").as_deref(), Some("interception"));
+    assert_eq!(at("2019-07-22T01:00:00+06:00").as_deref(), Some("stopped"));
+    assert_eq!(at("2019-07-22T10:00:00+06:00").as_deref(), Some("fewer-hosts"));
     assert_eq!(at("2019-07-26T17:20:00+06:00").as_deref(), Some("paused"));
     assert_eq!(at("2019-08-06T23:59:59+06:00").as_deref(), Some("resumed"));
     assert_eq!(at("2019-08-07T00:00:00+06:00").as_deref(), Some("halted"));
+    assert_eq!(at("2019-08-21T00:00:00+06:00").as_deref(), Some("blocked-by-vendors"));
     assert_eq!(at("2019-06-30T00:00:00+06:00"), None);
     let needs = plan.needs();
-    assert_eq!(plan.diverted_ports().into_iter().collect::<Vec<_>>(), [(Transport::Tcp, 443)]);
+    assert_eq!(plan.diverted_ports().into_iter().collect::<Vec<_>>(), [(Transport::Tcp, 80), (Transport::Tcp, 443)]);
     assert_eq!(needs.profiles, ["qaznet-2019", "qaznet-2019-before-0719", "qaznet-2019-after-0730"]);
     assert!(needs.intercepts && !needs.dns && !needs.every_port && !needs.packets.is_empty());
 }
@@ -131,7 +134,7 @@ fn a_plan_says_what_it_needs() {
     let reset = load("reset-is-not-a-refusal").needs();
     assert_eq!((reset.tcp, reset.udp.len(), reset.packets.len()), ([443].into(), 0, 1));
     let inside: Vec<_> = load("kazakhstan-2019").sites_at(Place::Inside).map(|s| s.names[0].clone()).collect();
-    assert_eq!(inside, ["rcku.kz", "egov.kz", "kaspi.kz"]);
+    assert_eq!(inside, ["rcku.kz", "egov.kz", "kaspi.kz", "qca.kz"]);
 }
 
 #[test]
@@ -270,7 +273,8 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-const PROFILES: &[&str] = &["qaznet-2019", "qaznet-2019-before-0719", "qaznet-2019-after-0730", "isca-2020", "isca-2021-2024"];
+const PROFILES: &[&str] =
+    &["qaznet-2019", "qaznet-2019-before-0719", "qaznet-2019-after-0730", "isca-2020", "isca-2021-2024", "mirror"];
 
 /// A small scenario with most of the language in it.
 const OWN: &str = r#"title = "Own"

@@ -57,8 +57,12 @@ pub(super) fn controls(checks: &[&Check]) -> Controls {
     all.filter(|check| needs_control(check)).map(|check| (control_key(check), Arc::default())).collect()
 }
 
-/// A control is needed unless only positive evidence is expected: bytes that were sent prove themselves.
+/// A control is needed unless only positive evidence is expected: bytes that were sent prove themselves, except through a limit, where
+/// only the control tells whether all arrived.
 fn needs_control(check: &Check) -> bool {
+    if check.expect.action.as_deref().is_some_and(|action| matches!(action, "throttle" | "stall" | "drop-after")) {
+        return true;
+    }
     let proves_itself = |v: &VerdictKind| matches!(v, VerdictKind::Exposed | VerdictKind::Untouched);
     let expected = &check.expect.verdict;
     expected.is_empty() && matches!(check.client, CheckClient::Command(_)) || !expected.iter().all(proves_itself)

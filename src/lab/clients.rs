@@ -61,6 +61,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("java/Get.java", include_str!("../../lab/clients/java/Get.java")),
     ("java/GetHttpClient.java", include_str!("../../lab/clients/java/GetHttpClient.java")),
     ("java/Pinned.java", include_str!("../../lab/clients/java/Pinned.java")),
+    ("quic_then_tcp.py", include_str!("../../lab/clients/quic_then_tcp.py")),
+    ("transfer.py", include_str!("../../lab/clients/transfer.py")),
     ("pinned.mjs", include_str!("../../lab/clients/pinned.mjs")),
     ("pinned.py", include_str!("../../lab/clients/pinned.py")),
 ];

@@ -56,7 +56,7 @@ impl Lab {
     /// The trust store cannot be made or written.
     pub async fn environment(&self, entrance: &Entrance, trust: Trust) -> Result<Vec<(String, String)>, Error> {
         let name = format!("at-{}-{}", entrance.vantage, trust.as_str().replace('+', "-"));
-        let store = self.trust_store(trust).await?.in_leg(self.0.folder.path().join(name));
+        let store = self.lasting_store(trust).await?.in_leg(self.0.folder.path().join(name));
         let kind = Kind::Proxy { address: entrance.address };
         let surroundings = Surroundings::prepare(&kind, trust, &store, preset_for(&["sh".to_owned()]), &[]);
         surroundings.write_files().map_err(|e| Error::machine("write the clients' configuration", e))?;

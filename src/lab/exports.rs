@@ -6,8 +6,9 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
+use time::OffsetDateTime;
 
-use super::Lab;
+use super::{Lab, Order};
 use crate::client::{DETECTOR_FILES, Surroundings, Variable, trust};
 use crate::error::Error;
 use crate::record::Event;
@@ -28,30 +29,31 @@ impl Surroundings {
 
 impl Lab {
     /// The folder of the files, if a command line asks for one of them (or is `mitmlab ca`). Written when first asked for.
-    pub(super) async fn exports_for(&self, argv: &[String]) -> Result<Option<PathBuf>, Error> {
+    pub(super) async fn exports_for(&self, order: &Order) -> Result<Option<PathBuf>, Error> {
         let names_one = |word: &String| DETECTOR_FILES.iter().any(|(name, _)| word.contains(&format!("{{{name}}}")));
         let is_own = |pair: &[String]| Path::new(&pair[0]).file_name().is_some_and(|n| n == "mitmlab") && pair[1] == "ca";
+        let argv = &order.argv;
         if !argv.iter().any(names_one) && !argv.windows(2).any(is_own) {
             return Ok(None);
         }
-        let folder = self.0.folder.path().join("ca");
+        let folder = self.0.folder.path().join(format!("ca-{}", order.clock.unix_timestamp())); // each day has authorities of its own
         let mut written = self.0.exports.lock().await;
-        if !*written {
-            self.write_exports(&folder).await?;
-            *written = true;
+        if !written.contains(&folder) {
+            self.write_exports(&folder, order.clock).await?;
+            written.insert(folder.clone());
         }
         Ok(Some(folder))
     }
 
     /// Keeps the files in a record folder. What cannot be written is told and stops nothing.
     pub async fn keep_exports(&self, record: &Path) {
-        if let Err(error) = self.write_exports(&record.join("ca")).await {
+        if let Err(error) = self.write_exports(&record.join("ca"), self.plan().clock).await {
             self.recorder().emit_run(None, Event::Note { text: format!("the files for detectors are not kept: {error}") });
         }
     }
 
-    async fn write_exports(&self, folder: &Path) -> Result<(), Error> {
-        let (_, listed) = self.authority_roots().await?;
+    async fn write_exports(&self, folder: &Path, at: OffsetDateTime) -> Result<(), Error> {
+        let (_, listed) = self.authority_roots(self.plan().needs().profiles, at).await?;
         let blocklist = trust::blocklist(&listed).map_err(|e| Error::Bug(e.to_string()))?;
         let (lab, folder) = (self.clone(), folder.to_owned());
         // A site with an RSA key takes a while to be certified.

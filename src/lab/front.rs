@@ -8,6 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::{Ground, Shared};
+use crate::middlebox::block::LONGEST_SILENCE;
 use crate::middlebox::stream;
 use crate::network::Arrival;
 use crate::network::proxy::{self, Host, Refusal, Target};
@@ -65,8 +66,17 @@ async fn carry(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, leg: Le
         transport: Transport::Tcp,
         ordinal,
     };
-    let Ok(client) = asked.pending.grant().await else { return };
     let crosses_the_box = (vantage == Vantage::Inside) == (place == Place::Outside);
+    let refusal = if crosses_the_box { stream::refusal(&shared.middlebox, &arrival) } else { None };
+    if let Some(refusal) = refusal {
+        if refusal == Refusal::TimedOut {
+            let patience = tokio::time::sleep(LONGEST_SILENCE); // its port ends with the leg, at the latest
+            patience.await;
+        }
+        asked.pending.refuse(refusal).await;
+        return stream::over(&shared.middlebox, &arrival);
+    }
+    let Ok(client) = asked.pending.grant().await else { return };
     if crosses_the_box {
         stream::carry(&shared.middlebox, arrival, client).await;
     } else if let Ground::Loopback(ground) = &shared.ground
@@ -101,10 +111,11 @@ fn look_up(shared: &Shared, name: &str, leg: LegId, client: SocketAddr) -> Optio
         Some(DnsTrick::Nxdomain | DnsTrick::Refused | DnsTrick::Servfail | DnsTrick::Timeout) => None,
         Some(DnsTrick::StripHttpsRecord) | None => genuine(),
     };
-    let rule = changed.and_then(|changed| changed.rule);
+    let (rule, phase) = changed.map_or((None, None), |changed| (changed.rule, changed.phase));
     if rule.is_some() {
         let answer = vec![answer.map_or("(no address)".to_owned(), |address| address.to_string())];
-        let event = Event::DnsQuery { client, resolver, name, kind: question.kind, transport: Transport::Udp, answer, rule };
+        let (kind, transport) = (question.kind, Transport::Udp);
+        let event = Event::DnsQuery { client, resolver, name, kind, transport, answer, rule, phase };
         shared.recorder.emit_run(Some(leg), event);
     }
     answer

@@ -95,7 +95,7 @@ impl Running {
     async fn ct_logs(&self) -> Result<Vec<u8>, Problem> {
         let mut logs = Vec::new();
         for profile in self.lab.plan().needs().profiles {
-            let forger = self.lab.0.authorities.authority(&profile).await.map_err(Problem::failed)?;
+            let forger = self.lab.0.authorities.authority(&profile, self.lab.plan().clock).await.map_err(Problem::failed)?;
             let told = |log: &crate::x509::sct::Log| serde_json::json!({ "profile": profile, "log_id": STANDARD.encode(log.id()), "key": STANDARD.encode(log.spki()) });
             logs.extend(forger.logs().iter().map(told));
         }
@@ -169,10 +169,10 @@ impl Handle for Running {
     fn material(&self, of: Material) -> Awaited<'_, Result<Vec<u8>, Problem>> {
         Box::pin(async move {
             let path = match of {
-                Material::Bundle(trust) => self.lab.trust_store(trust).await.map_err(problem)?.bundle.clone(),
-                Material::Pkcs12(trust) => self.lab.trust_store(trust).await.map_err(problem)?.pkcs12.clone(),
+                Material::Bundle(trust) => self.lab.lasting_store(trust).await.map_err(problem)?.bundle.clone(),
+                Material::Pkcs12(trust) => self.lab.lasting_store(trust).await.map_err(problem)?.pkcs12.clone(),
                 Material::Blocklist => {
-                    self.lab.trust_store(Trust::WebAuthorityBlocklist).await.map_err(problem)?.blocklist.clone()
+                    self.lab.lasting_store(Trust::WebAuthorityBlocklist).await.map_err(problem)?.blocklist.clone()
                 }
                 Material::RootPem => return Ok(crate::x509::pem::write(&self.root().await?).into_bytes()),
                 Material::RootDer => return Ok(self.root().await?.to_vec()),

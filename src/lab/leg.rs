@@ -64,16 +64,19 @@ impl Lab {
     /// The same, under a number that was taken before.
     pub(super) async fn leg_as(&self, id: LegId, order: Order) -> Result<Ended, Error> {
         let clock = Clock::starting_at(order.clock);
-        let standing = Standing { phase: order.phase, clock, interference: order.kind != LegKind::Control, coins: order.coins };
+        let standing = Standing {
+            phase: order.phase,
+            vantage: order.vantage,
+            clock,
+            interference: order.kind != LegKind::Control,
+            coins: order.coins,
+        };
         self.middlebox().standings().set(id, standing);
         // What a client is given besides roots (configuration with its proxy's port, profiles, caches) is its leg's alone.
         let own = LegFolder(self.0.folder.path().join(format!("leg-{}", id.0)));
-        let store = self.trust_store(order.trust).await?.in_leg(own.0.clone());
-        let exports = self.exports_for(&order.argv).await?;
+        let store = self.trust_store(&order).await?.in_leg(own.0.clone());
+        let exports = self.exports_for(&order).await?;
         let argv = self.fill_in(&order, &store, exports.clone())?;
-        if order.kind != LegKind::Control {
-            self.authority_is_ready(order.phase).await;
-        }
         let ended = self.run_in(id, order, argv, store, exports).await;
         let _ = tokio::task::spawn_blocking(move || drop(own)).await; // a leg that is given up drops it too
         ended
@@ -155,7 +158,8 @@ impl Lab {
             self.recorder().assign(address, id);
         }
         let began_us = self.tell_start(id, &order, &argv, &surroundings);
-        let ended = match sealed.start(place, &program, &argv, &surroundings, order.terminal, &self.names_folder()?).await {
+        let stands = (place, order.vantage);
+        let ended = match sealed.start(stands, &program, &argv, &surroundings, order.terminal, &self.names_folder()?).await {
             Err(error) => self.not_started(id, &order, argv, format!("could not start `{}`: {error}", program.display())),
             Ok(child) => {
                 let outcome = watch(child, order.deadline).await;

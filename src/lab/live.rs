@@ -14,7 +14,7 @@ use super::builder::first_phase;
 use crate::error::Error;
 use crate::middlebox::standing::Standing;
 use crate::record::{Connection, Event};
-use crate::scenario::{Action, Clock, Plan, Rule, added_rule};
+use crate::scenario::{Action, Clock, Plan, Rule, Vantage, added_rule};
 
 impl Lab {
     /// Every connection so far, in order of first sight.
@@ -116,6 +116,7 @@ impl Lab {
 
     /// Puts a phase and a time in force for everyone, and tells it.
     pub(super) fn stand(&self, phase: usize, at: OffsetDateTime) {
+        self.0.authorities.pin(at);
         let clock = self.clock();
         clock.set(at);
         let now = &self.plan().phases[phase];
@@ -124,7 +125,13 @@ impl Lab {
         if let Some(notice) = &now.notice {
             self.recorder().emit_run(None, Event::NoticeSent { from: notice.from.clone(), text: notice.text.clone() });
         }
-        self.middlebox().standings().set_for_everyone(Standing { phase, clock, interference: true, coins: 0 });
+        self.middlebox().standings().set_for_everyone(Standing {
+            phase,
+            vantage: Vantage::Inside,
+            clock,
+            interference: true,
+            coins: 0,
+        });
     }
 
     pub(super) fn standing(&self) -> Standing {

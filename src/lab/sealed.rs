@@ -135,7 +135,7 @@ impl SealedGround {
     /// Starts a client.
     pub(super) async fn start(
         &self,
-        addresses: ClientAddresses,
+        (addresses, vantage): (ClientAddresses, Vantage),
         program: &Path,
         argv: &[String],
         surroundings: &Surroundings,
@@ -148,7 +148,7 @@ impl SealedGround {
             cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
             binds: surroundings.overlays.iter().map(|o| (o.source.clone(), o.target.clone())).chain(name_files(names)).collect(),
             covers: Vec::new(),
-            nameservers: self.resolvers.clone(),
+            nameservers: if vantage == Vantage::Inside { self.resolvers.clone() } else { vec![ABROAD] },
             stdio: if terminal { Stdio::Inherit } else { Stdio::Piped },
         };
         let sealed = Arc::clone(&self.sealed);
@@ -279,5 +279,7 @@ fn name_files(folder: &Path) -> impl Iterator<Item = (PathBuf, PathBuf)> {
 }
 
 const DNS: u16 = 53;
+/// Whom a client abroad asks for names: the lab answers on every address. Its questions do not cross the box.
+const ABROAD: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(8, 8, 8, 8));
 /// A program of the lab's own listens or it does not.
 const DIAL: std::time::Duration = std::time::Duration::from_secs(5);

@@ -1,51 +1,48 @@
 //! The trust stores of a run: one for each thing that a leg may trust, written when it is first needed.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::pki_types::CertificateDer;
-use tokio::sync::Mutex;
+use time::OffsetDateTime;
+use tokio::sync::OnceCell;
 
-use super::Lab;
+use super::authorities::profile_of;
+use super::{Lab, Order};
 use crate::client::TrustStore;
 use crate::error::Error;
+use crate::forge::Forger;
 use crate::middlebox::Authorities as _;
+use crate::record::LegKind;
 use crate::scenario::{Action, Trust};
 
 /// Certificates, DER.
 pub(super) type Roots = Vec<CertificateDer<'static>>;
 
-/// What has been written.
+/// What has been written: for each trust, and for the authorities' roots that it holds.
 #[derive(Debug, Default)]
-pub(super) struct Stores(Mutex<HashMap<Trust, Arc<TrustStore>>>);
+pub(super) struct Stores(Mutex<HashMap<Key, Cell>>);
+
+/// The trust, and the roots of authorities whose keys the vendors blocked: they differ where the others do.
+type Key = (Trust, Roots);
+
+type Cell = Arc<OnceCell<Arc<TrustStore>>>;
 
 impl Lab {
-    /// The store of a trust.
-    pub(super) async fn trust_store(&self, trust: Trust) -> Result<Arc<TrustStore>, Error> {
-        let mut stores = self.0.trust.0.lock().await;
-        if let Some(store) = stores.get(&trust) {
-            return Ok(Arc::clone(store));
+    /// The store of a leg: what it trusts, with the roots of the authority that forges on its day.
+    pub(super) async fn trust_store(&self, order: &Order) -> Result<Arc<TrustStore>, Error> {
+        let forging = profile_of(self.plan(), order.phase);
+        if let Some(profile) = forging.as_ref().filter(|_| self.will_forge(order)) {
+            // The box's keys are made before the client starts: it would have to wait for them.
+            self.forger(profile, order.clock).await?;
         }
-        let (installed, listed) = if trust.has_authority() { self.authority_roots().await? } else { Default::default() };
-        let folder = self.0.folder.path().join(trust.as_str().replace('+', "-"));
-        let mut store = TrustStore::for_authorities(&folder, trust, &self.0.roots, &installed, &listed)
-            .map_err(|e| Error::machine("write a trust store", e))?;
-        let _ = store.write_nss().await; // only browsers and only where `certutil` is; they then trust nothing of the lab's
-        let store = Arc::new(store);
-        stores.insert(trust, Arc::clone(&store));
-        Ok(store)
+        self.store_of(order.trust, forging.into_iter().collect(), order.clock).await
     }
 
-    /// Waits until the authority of a phase has its keys: a client must not wait for them at the box.
-    pub(super) async fn authority_is_ready(&self, phase: usize) {
-        let phase = &self.plan().phases[phase];
-        if phase.rules.iter().all(|rule| rule.action != Action::Intercept) {
-            return;
-        }
-        let profile = phase.profile.clone().or_else(|| self.plan().authority.as_ref().map(|a| a.profile.clone()));
-        if let Some(profile) = profile {
-            let _ = self.0.authorities.authority(&profile).await; // whoever forges is told the error
-        }
+    /// The store of clients that outlast a phase: with the roots of every profile that the plan names.
+    pub(super) async fn lasting_store(&self, trust: Trust) -> Result<Arc<TrustStore>, Error> {
+        self.0.authorities.pin(self.plan().clock);
+        self.store_of(trust, self.plan().needs().profiles, self.plan().clock).await
     }
 
     /// The interception authority's root, once its keys are made; none if the plan has no authority.
@@ -54,36 +51,59 @@ impl Lab {
     /// The authority cannot be made.
     pub async fn authority_root(&self) -> Result<Option<CertificateDer<'static>>, Error> {
         let Some(profile) = self.plan().needs().profiles.into_iter().next() else { return Ok(None) };
-        let forger =
-            self.0.authorities.authority(&profile).await.map_err(|e| Error::Usage(format!("authority `{profile}`: {e}")))?;
-        Ok(Some(forger.root().clone()))
+        self.0.authorities.pin(self.plan().clock);
+        Ok(Some(self.forger(&profile, self.plan().clock).await?.root().clone()))
     }
 
-    /// The roots that subscribers were told to install, of every profile that the plan names: the first one and those of its
-    /// family that are known. And those that the vendors' list names: the first one of each, not its namesakes.
-    pub(super) async fn authority_roots(&self) -> Result<(Roots, Roots), Error> {
-        let making: Vec<_> = self
-            .plan()
-            .needs()
-            .profiles
-            .into_iter()
-            .map(|profile| {
-                let authorities = Arc::clone(&self.0.authorities);
-                tokio::spawn(async move {
-                    let forger = authorities.authority(&profile).await.map_err(|e| format!("authority `{profile}`: {e}"))?;
-                    let first = forger.root().clone();
-                    let family = tokio::task::spawn_blocking(move || forger.roots()).await.map_err(|e| e.to_string())?;
-                    Ok((first, family.map_err(|e| format!("authority `{profile}`: {e}"))?))
-                })
+    /// The roots that subscribers were told to install, of each of these profiles: the first one and those of its family that are
+    /// known. And those that the vendors' list names: the first one of each, not its namesakes.
+    pub(super) async fn authority_roots(&self, profiles: Vec<String>, at: OffsetDateTime) -> Result<(Roots, Roots), Error> {
+        let of_profile = |profile: String| {
+            let lab = self.clone();
+            tokio::spawn(async move {
+                let forger = lab.forger(&profile, at).await?;
+                let first = forger.root().clone();
+                let family = tokio::task::spawn_blocking(move || forger.roots()).await.map_err(|e| Error::Bug(e.to_string()))?;
+                Ok((first, family.map_err(|e| Error::Usage(format!("authority `{profile}`: {e}")))?))
             })
-            .collect();
+        };
+        let making: Vec<_> = profiles.into_iter().map(of_profile).collect();
         let (mut installed, mut listed) = (Vec::new(), Vec::new());
         for made in making {
-            let made: Result<(_, Roots), String> = made.await.map_err(|e| Error::Bug(e.to_string()))?;
-            let (first, family) = made.map_err(Error::Usage)?;
+            let made: Result<(_, Roots), Error> = made.await.map_err(|e| Error::Bug(e.to_string()))?;
+            let (first, family) = made?;
             listed.push(first);
             installed.extend(family);
         }
         Ok((installed, listed))
+    }
+
+    async fn forger(&self, profile: &str, at: OffsetDateTime) -> Result<Forger, Error> {
+        let made = self.0.authorities.authority(profile, at).await;
+        made.map_err(|e| Error::Usage(format!("authority `{profile}`: {e}")))
+    }
+
+    fn will_forge(&self, order: &Order) -> bool {
+        let rules = self.plan().phases.get(order.phase).map(|phase| phase.rules.as_slice()).unwrap_or_default();
+        order.kind != LegKind::Control && rules.iter().any(|rule| rule.action == Action::Intercept)
+    }
+
+    async fn store_of(&self, trust: Trust, profiles: Vec<String>, at: OffsetDateTime) -> Result<Arc<TrustStore>, Error> {
+        let (installed, listed) =
+            if trust.has_authority() { self.authority_roots(profiles, at).await? } else { Default::default() };
+        let (cell, number) = {
+            let mut stores = self.0.trust.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let number = stores.len();
+            (Arc::clone(stores.entry((trust, listed.clone())).or_default()), number)
+        };
+        cell.get_or_try_init(|| self.write(trust, &installed, &listed, number)).await.cloned()
+    }
+
+    async fn write(&self, trust: Trust, installed: &Roots, listed: &Roots, number: usize) -> Result<Arc<TrustStore>, Error> {
+        let folder = self.0.folder.path().join(format!("{}-{number}", trust.as_str().replace('+', "-")));
+        let mut store = TrustStore::for_authorities(&folder, trust, &self.0.roots, installed, listed)
+            .map_err(|e| Error::machine("write a trust store", e))?;
+        let _ = store.write_nss().await; // only browsers and only where `certutil` is; they then trust nothing of the lab's
+        Ok(Arc::new(store))
     }
 }

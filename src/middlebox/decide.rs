@@ -10,7 +10,7 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use super::sniff::{NoHello, Seen};
-use crate::scenario::{Direction, OriginTrust, Phase, Plan, Rule, Transport};
+use crate::scenario::{Action, Direction, OriginTrust, Phase, Plan, Rule, Transport};
 
 mod coin;
 mod matching;
@@ -120,6 +120,15 @@ pub fn decide_dns<'p>(plan: &'p Plan, name: &str, context: &Context) -> Decision
     walk::decide(plan, None, Occasion::Query(&names::query(name)), context)
 }
 
+/// True if a rule can be carried out on datagrams that nobody has read.
+pub fn is_about_datagrams(rule: &Rule) -> bool {
+    let when = &rule.when;
+    let reads = when.sni.is_some() || when.host.is_some() || when.name.is_some() || when.no_sni.is_some() || when.alpn.is_some();
+    let reads = reads || when.ech.is_some() || when.origin.is_some();
+    let can = matches!(rule.action, Action::Drop { .. } | Action::DropAfter { .. } | Action::Forward);
+    can && !reads && when.transport != Some(Transport::Tcp)
+}
+
 /// A plan with its name lists as sets: decides the same, fast however long the lists are. Built once.
 #[derive(Clone, Debug)]
 pub struct Compiled {
@@ -149,6 +158,11 @@ impl Compiled {
         walk::decide(&self.plan, Some(&self.lists), Occasion::Syn, context)
     }
 
+    /// Decides on the first datagram of a UDP flow, by what is known without reading it.
+    pub fn decide_datagram(&self, context: &Context) -> Decision<'_> {
+        walk::decide(&self.plan, Some(&self.lists), Occasion::Datagram, context)
+    }
+
     /// See [`decide_dns`].
     pub fn decide_dns(&self, name: &str, context: &Context) -> Decision<'_> {
         walk::decide(&self.plan, Some(&self.lists), Occasion::Query(&names::query(name)), context)
@@ -158,3 +172,7 @@ impl Compiled {
 #[cfg(test)]
 #[path = "decide/tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "decide/sweep.rs"]
+mod sweep;

@@ -12,16 +12,15 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
+use super::block::{self, datagram::Datagrams};
 use super::intercept::Ready;
 use super::sniff::{Sniffed, sniff};
 use super::stream::tell_first;
 use super::{Course, Middlebox};
 use crate::network::Arrival;
-use crate::network::wire::{
-    Act, Beyond, CloseFlag, Commander, Flow, FlowEnd, FlowId, Handler, OnBytes, OnOpen, Residual, Scope, Then, Throttle, Why,
-};
+use crate::network::wire::{Act, CloseFlag, Commander, Flow, FlowEnd, FlowId, Handler, OnBytes, OnDatagram, OnOpen, Why};
 use crate::record::{Bytes, CloseKind, Event, Half, Observer, Side};
-use crate::scenario::{Action, Direction, First, Place, Policing, ResetTo, Transport, Vantage};
+use crate::scenario::{Direction, First, Place, Transport, Vantage};
 
 /// The box, as the wire sees it.
 pub struct Packets {
@@ -29,6 +28,7 @@ pub struct Packets {
     runtime: Handle,
     commander: OnceLock<Commander>,
     flows: Mutex<HashMap<FlowId, Carried>>,
+    datagrams: Datagrams,
 }
 
 /// A flow that the box has not finished with.
@@ -47,7 +47,7 @@ impl std::fmt::Debug for Packets {
 impl Packets {
     /// A carrier for this box; connections are settled on `runtime`.
     pub fn new(middlebox: Arc<Middlebox>, runtime: Handle) -> Self {
-        Self { middlebox, runtime, commander: OnceLock::new(), flows: Mutex::default() }
+        Self { middlebox, runtime, commander: OnceLock::new(), flows: Mutex::default(), datagrams: Datagrams::default() }
     }
 
     /// How the wire is spoken to; given once, when it has started.
@@ -61,20 +61,24 @@ impl Packets {
     }
 
     fn arrive(&self, flow: &Flow) -> Arrival {
+        self.arrive_at(flow.client, flow.server, Transport::Tcp)
+    }
+
+    fn arrive_at(&self, client: SocketAddr, server: SocketAddr, transport: Transport) -> Arrival {
         let recorder = self.middlebox.recorder();
-        let direction = self.direction(flow.server);
+        let direction = self.direction(server);
         let vantage = if direction == Direction::Outbound { Vantage::Inside } else { Vantage::Outside };
-        let leg = recorder.leg_of(flow.client.ip());
-        let id = recorder.open_new((flow.client, flow.server), None, Transport::Tcp, vantage, Observer::Wire, leg);
+        let leg = recorder.leg_of(client.ip());
+        let id = recorder.open_new((client, server), None, transport, vantage, Observer::Wire, leg);
         Arrival {
             id,
             leg,
-            client: flow.client,
-            destination: flow.server,
+            client,
+            destination: server,
             asked: None,
             vantage,
             direction,
-            transport: Transport::Tcp,
+            transport,
             ordinal: self.middlebox.standings().next_ordinal(leg),
         }
     }
@@ -92,7 +96,7 @@ impl Packets {
         self.runtime.spawn(async move {
             let act = match this.middlebox.settle(&arrival, &seen).await {
                 Course::Forward => Act::Pass,
-                Course::Act(action) => act(&action),
+                Course::Act(action) => block::on_wire(&action),
                 Course::Intercept(ready) => {
                     let mut flows = this.flows();
                     match flows.get_mut(&flow) {
@@ -142,7 +146,7 @@ impl Handler for OnTheWire {
         let arrival = this.arrive(flow);
         let answer = this.middlebox.settle_syn(&arrival);
         this.flows().insert(flow.id, Carried { arrival, ready: None, taken: false });
-        answer.map_or(OnOpen::Pass, |action| on_open(&action))
+        answer.map_or(OnOpen::Pass, |action| block::on_open(&action))
     }
 
     fn first_bytes(&self, flow: &Flow, stream: &[u8], segments: u32) -> OnBytes {
@@ -161,7 +165,7 @@ impl Handler for OnTheWire {
         tell_first(&this.middlebox, &arrival, &seen, segments);
         match this.middlebox.settle_now(&arrival, &seen) {
             Some(Course::Forward) => OnBytes::Do(Act::Pass),
-            Some(Course::Act(action)) => OnBytes::Do(act(&action)),
+            Some(Course::Act(action)) => OnBytes::Do(block::on_wire(&action)),
             Some(Course::Intercept(_)) | None => {
                 this.settle(flow.id, arrival, seen);
                 OnBytes::Hold
@@ -209,6 +213,19 @@ impl Handler for OnTheWire {
         self.0.middlebox.passed_after_all(&arrival, "overdue");
     }
 
+    fn datagram(&self, from: SocketAddr, to: SocketAddr, _: &[u8]) -> OnDatagram {
+        let this = &self.0;
+        this.datagrams.packet(from, to, || {
+            if !this.middlebox.has_say_in_udp(from, to) {
+                return None;
+            }
+            let arrival = this.arrive_at(from, to, Transport::Udp);
+            let action = this.middlebox.settle_datagram(&arrival);
+            this.over(&arrival);
+            action
+        })
+    }
+
     fn residual(&self, flow: &Flow) {
         let arrival = self.0.arrive(flow);
         self.0.middlebox.residual(&arrival);
@@ -252,48 +269,5 @@ fn of(side: crate::network::wire::Side) -> Side {
     }
 }
 
-fn on_open(action: &Action) -> OnOpen {
-    match action {
-        Action::DropSyn => OnOpen::Drop,
-        Action::Refuse => OnOpen::Refuse,
-        Action::Unreachable => OnOpen::Unreachable,
-        _ => OnOpen::Pass,
-    }
-}
-
-/// A rule's action as the wire carries it out.
-fn act(action: &Action) -> Act {
-    match action {
-        Action::Reset { to } => Act::Reset { to_client: *to != ResetTo::Origin, to_server: *to != ResetTo::Client },
-        Action::Close => Act::Close,
-        Action::Alert { number } => Act::Alert(*number),
-        Action::Drop { residual_s: 0 } => Act::Drop { residual: None },
-        Action::Drop { residual_s } => {
-            let duration = Duration::from_secs(u64::from(*residual_s));
-            Act::Drop { residual: Some(Residual { duration, scope: Scope::ThreeTuple }) }
-        }
-        Action::DropAfter { packets } => Act::DropAfter { packets: *packets },
-        Action::Throttle { down_kbps, up_kbps, policing, delay_ms } => Act::Throttle(Throttle {
-            up_bps: bits(*up_kbps),
-            down_bps: bits(*down_kbps),
-            beyond: if *policing == Policing::Drop { Beyond::Police } else { Beyond::Shape },
-            delay: Duration::from_millis(u64::from(*delay_ms)),
-        }),
-        Action::Stall { after_bytes } => Act::Stall { after_bytes_down: *after_bytes },
-        Action::Cut => Act::Cut { after_bytes_down: CUT_AFTER },
-        Action::Redirect { to } => Act::Inject { to_client: super::block::redirect(to), then: Then::Close },
-        Action::Page { file, status } => Act::Inject { to_client: super::block::page(file, *status), then: Then::Close },
-        Action::Forward | Action::Intercept | Action::Dns(_) | Action::DropSyn | Action::Refuse | Action::Unreachable => {
-            Act::Pass
-        }
-    }
-}
-
-fn bits(kbps: u32) -> Option<u64> {
-    (kbps > 0).then(|| u64::from(kbps) * 1000)
-}
-
 /// How long the wire waits for an origin's last word. It comes within a millisecond on an idle machine.
 const LAST_WORD: Duration = Duration::from_millis(500);
-/// Bytes of an answer that pass before a `cut`: a status line and some header fields.
-const CUT_AFTER: u64 = 256;

@@ -5,13 +5,15 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use crate::record::LegId;
-use crate::scenario::Clock;
+use crate::scenario::{Clock, Vantage};
 
 /// What is in force.
 #[derive(Clone, Debug)]
 pub struct Standing {
     /// The phase, by index into [`crate::scenario::Plan::phases`].
     pub phase: usize,
+    /// Where the client stands.
+    pub vantage: Vantage,
     /// The scenario's clock.
     pub clock: Clock,
     /// The phase's rules are in force; not on a control leg.

@@ -8,14 +8,16 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::block::{self, OnStream};
 use super::pass;
 use super::sniff::{NoHello, Seen, read_first};
 use super::{Course, Middlebox};
 use crate::network::prefixed::Prefixed;
+use crate::network::proxy::Refusal;
 use crate::network::{Arrival, Purpose};
 use crate::record::{CloseKind, Event, Half, Observer, Side};
 use crate::scenario::{Action, First, Serve};
-use crate::tls::{Counted, Counts, Witness};
+use crate::tls::{Counts, Witness};
 
 /// Takes one connection from its first bytes to its end.
 pub async fn carry(middlebox: &Arc<Middlebox>, arrival: Arrival, mut client: Prefixed<TcpStream>) {
@@ -39,6 +41,23 @@ async fn end(middlebox: &Middlebox, arrival: &Arrival) {
     if !recorder.wait(deadline, is_over).await {
         recorder.emit(arrival.id, Event::ConnectionEnd {});
     }
+    recorder.forget((arrival.client, arrival.destination));
+}
+
+/// What the proxy says in place of a connection, if a rule is about its first packet.
+pub fn refusal(middlebox: &Middlebox, arrival: &Arrival) -> Option<Refusal> {
+    match middlebox.settle_syn(arrival)? {
+        Action::DropSyn => Some(Refusal::TimedOut),
+        Action::Refuse => Some(Refusal::NotListening),
+        Action::Unreachable => Some(Refusal::Unreachable { reason: "no route to host".to_owned() }),
+        _ => None,
+    }
+}
+
+/// A connection that never began has ended.
+pub fn over(middlebox: &Middlebox, arrival: &Arrival) {
+    let recorder = middlebox.recorder();
+    recorder.emit(arrival.id, Event::ConnectionEnd {});
     recorder.forget((arrival.client, arrival.destination));
 }
 
@@ -163,45 +182,11 @@ async fn told_end(middlebox: &Middlebox, arrival: &Arrival, mut client: Prefixed
 async fn act(middlebox: &Middlebox, arrival: &Arrival, client: Prefixed<TcpStream>, first: Vec<u8>, action: &Action) {
     let witness = witness(middlebox, arrival);
     let mut client = witness.passing(client, first);
-    let kind = match action {
-        Action::Reset { .. } => {
-            let _ = client.inner().get_ref().set_zero_linger(); // RST instead of FIN when dropped
-            CloseKind::Rst
-        }
-        Action::Alert { number } => {
-            let _ = client.write_all(&[ALERT, 0x03, 0x03, 0, 2, FATAL, *number]).await;
-            let _ = client.shutdown().await;
-            CloseKind::Fin
-        }
-        Action::Redirect { to } => {
-            let _ = client.write_all(&super::block::redirect(to)).await;
-            let _ = client.shutdown().await;
-            CloseKind::Fin
-        }
-        Action::Page { file, status } => {
-            let _ = client.write_all(&super::block::page(file, *status)).await;
-            let _ = client.shutdown().await;
-            CloseKind::Fin
-        }
-        Action::Drop { .. } | Action::DropAfter { .. } | Action::DropSyn | Action::Stall { .. } => {
-            silence(&mut client).await;
-            CloseKind::Deadline
-        }
-        _ => {
-            let _ = client.shutdown().await;
-            CloseKind::Fin
-        }
-    };
-    witness.close(Side::Server, kind);
+    if let Some(kind) = block::on_stream(OnStream { middlebox, arrival }, &mut client, action).await {
+        witness.close(Side::Server, kind);
+    }
     drop(client);
     witness.end(Counts::Opaque);
-}
-
-/// Takes bytes and says nothing until the client has had enough.
-async fn silence(client: &mut Counted<Prefixed<TcpStream>>) {
-    let mut sink = vec![0; GREETING];
-    let swallow = async { while client.read(&mut sink).await.is_ok_and(|n| n > 0) {} };
-    let _ = tokio::time::timeout(LONGEST_SILENCE, swallow).await;
 }
 
 fn witness(middlebox: &Middlebox, arrival: &Arrival) -> Witness {
@@ -216,10 +201,5 @@ const LAST_WORD: Duration = Duration::from_millis(500);
 const SPEAKS_FIRST: Duration = Duration::from_millis(300);
 /// How long a connection may stay without a byte from either side.
 const FIRST_BYTES: Duration = Duration::from_secs(60);
-/// How long the box keeps a connection that it swallows.
-const LONGEST_SILENCE: Duration = Duration::from_secs(300);
 /// More than any greeting (RFC 5321 section 4.5.3.1.5: 512 octets a line).
 const GREETING: usize = 4096;
-/// Content type and level of a fatal alert (RFC 8446 section 6).
-const ALERT: u8 = 21;
-const FATAL: u8 = 2;

@@ -53,6 +53,8 @@ pub struct Changed {
     pub trick: DnsTrick,
     /// The rule that says so, for the record.
     pub rule: Option<String>,
+    /// The phase that is in force, for the record.
+    pub phase: Option<String>,
 }
 
 /// Asked for every question; none leaves the true answer.
@@ -111,6 +113,7 @@ impl Resolver {
                 kind: question.kind,
                 transport,
                 answer: told,
+                phase: changed.as_ref().and_then(|c| c.phase.clone()),
                 rule: changed.and_then(|c| c.rule),
             }),
         }

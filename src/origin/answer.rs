@@ -10,6 +10,7 @@ use hyper::{Method, Request, Response, StatusCode, Version, header};
 
 use super::accept::Visit;
 use super::body::Page;
+use super::portal::Form;
 use super::select::Selected;
 use super::{page, shelf};
 use crate::record::{Handshake, Hello, Request as Told};
@@ -95,10 +96,14 @@ async fn route(
     match asked.path.as_str() {
         "/.well-known/mitmlab" => json(&page::facts(visit, seen, &context)),
         "/echo" => page::echo(request).await,
+        "/sink" => page::sink(request).await,
         "/login" => page::login(&context, request, secrets).await,
         path if path.starts_with("/bytes/") => bytes(path),
         _ if !matches!(*request.method(), Method::GET | Method::HEAD) => {
             text(StatusCode::METHOD_NOT_ALLOWED, "this page is for GET and HEAD".to_owned())
+        }
+        path if pages.is_some_and(|p| p == std::path::Path::new(shelf::PORTAL)) && Form::of(path).is_some() => {
+            root(visit, path).await
         }
         path => match shelf::find(visit.origins.shelf.as_deref(), pages, path).await {
             Some(found) => page::from_shelf(&context, found),
@@ -120,6 +125,14 @@ async fn authorities(visit: &Visit, host: &str, path: &str, request: Request<Inc
     match visit.origins.pki.answer(host, path, posted.as_deref()) {
         Some(answer) => with_type(StatusCode::OK, answer.content_type, Page::whole(answer.body)),
         None => text(StatusCode::NOT_FOUND, format!("{host} has nothing at {path}")),
+    }
+}
+
+/// The authority's root, which the portal offers.
+async fn root(visit: &Visit, path: &str) -> Response<Page> {
+    match (Form::of(path), (visit.origins.root)(visit.client).await) {
+        (Some(form), Some(der)) => with_type(StatusCode::OK, form.kind(), Page::whole(form.bytes(der))),
+        _ => text(StatusCode::NOT_FOUND, "the scenario has no authority, so there is no root to install".to_owned()),
     }
 }
 

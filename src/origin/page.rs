@@ -77,6 +77,21 @@ pub(super) async fn echo(request: Request<Incoming>) -> Response<Page> {
     }
 }
 
+/// Takes an upload of any size, and says how large it was.
+pub(super) async fn sink(request: Request<Incoming>) -> Response<Page> {
+    let (mut body, mut bytes) = (request.into_body(), 0u64);
+    while let Some(Ok(frame)) = body.frame().await {
+        bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+        if bytes > MOST_SUNK {
+            return text(StatusCode::PAYLOAD_TOO_LARGE, format!("more than {MOST_SUNK} bytes"));
+        }
+    }
+    text(StatusCode::OK, format!("{bytes} bytes"))
+}
+
+/// 1 GiB: as much as `/bytes/N` gives.
+const MOST_SUNK: u64 = 1 << 30;
+
 /// A form, and what happens to what is typed into it: nothing.
 pub(super) async fn login(context: &Context<'_>, request: Request<Incoming>, secrets: &mut Vec<String>) -> Response<Page> {
     if request.method() != Method::POST {

@@ -18,9 +18,24 @@ pub(super) async fn find(disk: Option<&Path>, pages: Option<&Path>, path: &str) 
         return Some(Found { bytes, kind });
     }
     let name = format!("{}/{}", pages.to_str()?, file.to_str()?);
+    if let Some(page) = portal(&name) {
+        return Some(Found { bytes: page.as_bytes().to_vec(), kind });
+    }
     let (_, bytes) = SHELF.iter().find(|(own, _)| *own == name)?;
     Some(Found { bytes: bytes.to_vec(), kind })
 }
+
+/// The portal's pages live in a folder of their own, `lab/portal`.
+fn portal(name: &str) -> Option<&'static str> {
+    let (folder, file) = name.split_once('/').filter(|(folder, _)| *folder == PORTAL)?;
+    crate::scenario::embedded()
+        .iter()
+        .find(|(own, _)| own.strip_prefix("lab/").is_some_and(|own| own == format!("{folder}/{file}")))
+        .map(|(_, page)| *page)
+}
+
+/// What a site names as its `pages` to be a portal.
+pub(super) const PORTAL: &str = "portal";
 
 /// The file that a request path means: plain names only, no way up, nothing hidden.
 fn wanted(path: &str) -> Option<PathBuf> {
@@ -80,7 +95,6 @@ static SHELF: &[(&str, &[u8])] = shelf![
     "government/index.html",
     "mail/index.html",
     "news/index.html",
-    "portal/index.html",
     "search/index.html",
     "social/index.html",
 ];

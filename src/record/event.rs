@@ -185,6 +185,9 @@ pub enum Event {
         answer: Vec<String>,
         /// The rule that changed the answer, if one did.
         rule: Option<String>,
+        /// The phase whose rule it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        phase: Option<String>,
     },
     /// A connection was first seen.
     #[serde(rename = "connection:open")]

@@ -83,6 +83,11 @@ impl Home {
         self.find(file, "scenarios/")
     }
 
+    /// Finds a page of the portal: a file beside the scenario, else one of `lab/portal/`.
+    pub(crate) fn portal(&self, file: &str) -> Result<Found, String> {
+        self.find(file, "lab/portal/")
+    }
+
     /// A path that a scenario names, as seen from where the program runs.
     pub(crate) fn path(&self, written: &Path) -> PathBuf {
         match self {
@@ -109,6 +114,11 @@ impl Home {
 /// Names of the parts of the world that come with mitmlab.
 pub(crate) fn world_names() -> impl Iterator<Item = &'static str> {
     FILES.iter().filter_map(|(path, _)| path.strip_prefix("lab/world/")?.strip_suffix(".toml"))
+}
+
+/// Names of the portal's pages.
+pub(crate) fn portal_names() -> impl Iterator<Item = &'static str> {
+    FILES.iter().filter_map(|(path, _)| path.strip_prefix("lab/portal/"))
 }
 
 /// Lists that come with mitmlab, as a scenario names them.
@@ -164,7 +174,13 @@ macro_rules! embed {
 }
 
 const FILES: &[(&str, &str)] = embed![
+    "lab/portal/blocked.html",
+    "lab/portal/index.html",
+    "lab/world/kazakhstan-2020s.toml",
     "lab/world/mail.toml",
+    "lab/world/portal-kz.toml",
+    "lab/world/resolvers.toml",
+    "lab/world/russia.toml",
     "lab/world/web-2019.toml",
     "scenarios/blocked-root-is-refused-although-installed.toml",
     "scenarios/blocked-root-of-a-family-is-refused.toml",
@@ -178,6 +194,12 @@ const FILES: &[(&str, &str)] = embed![
     "scenarios/forged-leaf-refused-without-root.toml",
     "scenarios/ipv6-is-intercepted-too.toml",
     "scenarios/kazakhstan-2019.toml",
+    "scenarios/kazakhstan-2020-exercise.toml",
+    "scenarios/kazakhstan-2021-2024.toml",
+    "scenarios/kazakhstan-election-day-2019.toml",
+    "scenarios/kazakhstan-shutdown-2022.toml",
+    "scenarios/kazakhstan-sni-drop.toml",
+    "scenarios/kazakhstan-throttle-azattyq.toml",
     "scenarios/large-hello-works.toml",
     "scenarios/mail-implicit-tls-forged.toml",
     "scenarios/masking-box-hides-an-expired-certificate.toml",
@@ -185,12 +207,20 @@ const FILES: &[(&str, &str)] = embed![
     "scenarios/namesake-of-a-blocked-root-is-accepted.toml",
     "scenarios/nightly-interception.toml",
     "scenarios/no-sni-passes-untouched.toml",
+    "scenarios/only-the-inside-path-is-forged.toml",
     "scenarios/outside-vantage-sees-the-genuine-chain.toml",
     "scenarios/passing-box-shows-the-genuine-fault.toml",
     "scenarios/pinned-client-refuses-even-with-root.toml",
     "scenarios/refusing-box-closes-the-connection.toml",
     "scenarios/reset-is-not-a-refusal.toml",
     "scenarios/rule-by-address-hits-bystanders.toml",
+    "scenarios/russia-isolation.toml",
+    "scenarios/russia-tspu-address.toml",
+    "scenarios/russia-tspu-drop-after.toml",
+    "scenarios/russia-tspu-drop-hello.toml",
+    "scenarios/russia-tspu-quic.toml",
+    "scenarios/russia-tspu-reset.toml",
+    "scenarios/russia-tspu-throttle.toml",
     "scenarios/self-signed-is-refused.toml",
     "scenarios/silence-after-the-hello-is-not-a-refusal.toml",
     "scenarios/split-hello-is-caught-by-a-reassembling-box.toml",
@@ -200,4 +230,6 @@ const FILES: &[(&str, &str)] = embed![
     "scenarios/untrusted-root-is-refused.toml",
     "scenarios/wrong-host-is-refused.toml",
     "scenarios/lists/kazakhstan-2019.txt",
+    "scenarios/lists/kazakhstan-2020.txt",
+    "scenarios/lists/kazakhstan-2021-2024.txt",
 ];

@@ -199,6 +199,18 @@ pub enum Policing {
     Shape,
 }
 
+/// Which new connections a drop takes with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum ResidualPer {
+    /// Same client address, server address and server port.
+    #[default]
+    #[serde(rename = "3-tuple")]
+    ThreeTuple,
+    /// Same client port too.
+    #[serde(rename = "4-tuple")]
+    FourTuple,
+}
+
 /// What is done to a DNS query.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -252,6 +264,9 @@ pub enum Action {
         /// Seconds for which new connections of the same client, address and port are swallowed too.
         #[serde(default)]
         residual_s: u32,
+        /// Which new connections those are. Default: the `3-tuple`.
+        #[serde(default)]
+        residual: ResidualPer,
     },
     /// Lets some packets pass, then swallows the rest.
     DropAfter {
@@ -291,6 +306,9 @@ pub enum Action {
         /// Status code.
         #[serde(default = "status_ok")]
         status: u16,
+        /// What is in the file; read when the plan is made.
+        #[serde(skip)]
+        body: String,
     },
     /// Answers a plain HTTP request with a redirect.
     Redirect {

@@ -21,7 +21,7 @@ impl Hits {
             match &entry.event {
                 Event::PhaseEnter { phase, .. } => current.clone_from(phase),
                 Event::Decision(d) if d.reason == "rule" => hits.add(&d.phase, d.rule.as_deref()),
-                Event::DnsQuery { rule, .. } => hits.add(&current, rule.as_deref()),
+                Event::DnsQuery { rule, phase, .. } => hits.add(phase.as_deref().unwrap_or(&current), rule.as_deref()),
                 _ => {}
             }
         }
@@ -246,6 +246,7 @@ mod tests {
             transport: Transport::Udp,
             answer: vec!["NXDOMAIN".to_owned()],
             rule: Some("no-name".to_owned()),
+            phase: None,
         };
         let entries =
             [enter, query].map(|event| Entry { seq: 0, t_us: 0, leg: Some(crate::record::LegId(1)), connection: None, event });

@@ -5,7 +5,7 @@ use time::macros::{datetime, time};
 
 use super::*;
 use crate::middlebox::sniff::{HttpHead, Protocol, Sniffed, sniff};
-use crate::scenario::{Action, Chance, DnsTrick, First, Matcher, Network, Schedule, World};
+use crate::scenario::{Action, Chance, DnsTrick, First, Matcher, Network, ResidualPer, Schedule, World};
 use crate::tls::hello::build::Build;
 
 pub(super) fn context() -> Context {
@@ -26,11 +26,11 @@ pub(super) fn rule(name: &str) -> Rule {
     acting(name, Matcher::default(), Action::Intercept)
 }
 
-fn acting(name: &str, when: Matcher, action: Action) -> Rule {
+pub(super) fn acting(name: &str, when: Matcher, action: Action) -> Rule {
     Rule { name: name.to_owned(), when, action, sources: Vec::new(), unused_ok: None, line: 1 }
 }
 
-fn plan(rules: Vec<Rule>) -> Plan {
+pub(super) fn plan(rules: Vec<Rule>) -> Plan {
     let network = Network { hops_inside: 0, hops_outside: 0, first: First::Stream, ipv6: false };
     let phase = Phase { name: "always".into(), from: None, to: None, rules, notice: None, profile: None, unused_ok: None };
     Plan {
@@ -49,7 +49,7 @@ fn plan(rules: Vec<Rule>) -> Plan {
     }
 }
 
-fn hello(sni: &str) -> Seen {
+pub(super) fn hello(sni: &str) -> Seen {
     Seen::Hello(Box::new(Build::new().ciphers(&[0x1301]).sni(sni).alpn(&[b"h2", b"http/1.1"]).hello()))
 }
 
@@ -78,7 +78,8 @@ fn say(plan: &Plan, seen: &Seen, context: &Context) -> String {
 
 /// True if a rule with this matcher acts on what was seen.
 fn acts(when: &Matcher, seen: &Seen, context: &Context) -> bool {
-    say(&plan(vec![acting("r", when.clone(), Action::Drop { residual_s: 0 })]), seen, context) == "drop rule r"
+    say(&plan(vec![acting("r", when.clone(), Action::Drop { residual_s: 0, residual: ResidualPer::default() })]), seen, context)
+        == "drop rule r"
 }
 
 #[test]
@@ -209,7 +210,7 @@ fn forwarding_always_has_a_reason() {
     assert_eq!(say(&anything, &Seen::Plain { protocol: Protocol::Smtp }, &context()), "intercept rule r");
     let quic = Context { transport: Transport::Udp, ..context() };
     assert_eq!(say(&anything, &hello("a.test"), &quic), "forward cannot-act r");
-    let page = plan(vec![acting("r", Matcher::default(), Action::Page { file: "p".into(), status: 403 })]);
+    let page = plan(vec![acting("r", Matcher::default(), Action::Page { file: "p".into(), status: 403, body: String::new() })]);
     assert_eq!(say(&page, &hello("a.test"), &context()), "forward cannot-act r");
     assert_eq!(say(&page, &http("a.test"), &context()), "page rule r");
 }

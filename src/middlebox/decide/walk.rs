@@ -15,6 +15,8 @@ pub(super) enum Occasion<'a> {
     Query(&'a str),
     /// The first packet of a connection.
     Syn,
+    /// The first datagram of a UDP flow, unread.
+    Datagram,
 }
 
 /// Whether an action can be carried out on an occasion.
@@ -99,6 +101,10 @@ fn can(action: &Action, occasion: Occasion<'_>, transport: Transport) -> Can {
         },
         Occasion::Query(_) => match action {
             Action::Dns(_) | Action::Drop { .. } | Action::Forward => Can::Act,
+            _ => Can::Elsewhere,
+        },
+        Occasion::Datagram => match action {
+            Action::Drop { .. } | Action::DropAfter { .. } | Action::Forward => Can::Act,
             _ => Can::Elsewhere,
         },
         Occasion::FirstBytes(seen) => on_first_bytes(action, seen, transport),

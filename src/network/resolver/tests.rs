@@ -41,7 +41,7 @@ fn resolver() -> Resolver {
 
 fn tricked(trick: DnsTrick) -> Resolver {
     resolver().with_hook(Arc::new(move |question: &Question| {
-        let changed = Changed { trick: trick.clone(), rule: Some("a-rule".to_owned()) };
+        let changed = Changed { trick: trick.clone(), rule: Some("a-rule".to_owned()), phase: None };
         question.name.ends_with("bank.lab.test").then_some(changed)
     }))
 }

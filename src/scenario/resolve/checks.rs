@@ -10,7 +10,7 @@ use crate::scenario::diagnostic::{Kind, Spot};
 use crate::scenario::plan::{Check, CheckClient, Detector, Phase, Plan, Says};
 use crate::scenario::suggest;
 use crate::scenario::words::{Trust, Vantage};
-use crate::scenario::written::{At, CheckWritten, DetectorWritten, OneOrMany, Scenario, TwinWritten, When};
+use crate::scenario::written::{At, CheckWritten, DetectorWritten, ExpectWritten, OneOrMany, Scenario, TwinWritten, When};
 
 mod expect;
 
@@ -348,13 +348,19 @@ fn targets(
             (commands::targets(url, client.argv()), spot)
         }
     };
-    if hosts.is_empty() && url.is_none() {
+    if hosts.is_empty() && url.is_none() && !only_a_finding(written) {
         r.collector
             .report(Kind::Missing, &spot, "nothing says which host is judged")
             .hint("give the check a `url`, or `targets`");
     }
     known_targets(r, &hosts, &spot, plan);
     hosts
+}
+
+/// A detector whose finding is all that is expected may be about no host at all: it asks a resolver.
+fn only_a_finding(written: &At<CheckWritten>) -> bool {
+    let judges_hosts = |e: &ExpectWritten| e.verdict.is_some() || e.action.is_some() || e.rule.is_some() || e.alert.is_some();
+    written.detector.is_some() && written.expect.as_ref().is_some_and(|e| e.finding.is_some() && !judges_hosts(e))
 }
 
 fn check_url(r: &mut Resolver<'_>, url: &At<String>) {

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use time::OffsetDateTime;
 
 use super::lists::Lists;
-use super::{PhaseBoth, Resolver, matcher};
+use super::{PhaseBoth, Resolver, matcher, suggest};
 use crate::scenario::diagnostic::{Kind, Spot};
+use crate::scenario::library::portal_names;
 use crate::scenario::plan::{Matcher, Notice, Phase, Rule, World};
 use crate::scenario::words::{Action, Transport};
 use crate::scenario::written::{At, PhaseWritten, RuleWritten, Scenario};
@@ -145,14 +146,28 @@ fn rule_of(r: &mut Resolver<'_>, written: &At<RuleWritten>, lists: &Lists, world
     };
     let spot = r.spot(action);
     fits(r, &action.0, &when, &spot);
+    let does = with_page(r, &action.0, &spot);
     Some(Rule {
         name: name.value().clone(),
         when,
-        action: action.0.clone(),
+        action: does,
         sources: written.sources.clone().unwrap_or_default().0,
         unused_ok: written.unused_ok.as_ref().map(|u| u.value().clone()),
         line: r.line(written),
     })
+}
+
+/// A block page with what is in its file.
+fn with_page(r: &mut Resolver<'_>, action: &Action, spot: &Spot) -> Action {
+    let Action::Page { file, status, .. } = action else { return action.clone() };
+    match r.origin.home.portal(file) {
+        Ok(found) => Action::Page { file: file.clone(), status: *status, body: found.text },
+        Err(told) => {
+            let hint = suggest::hint(file, portal_names());
+            r.collector.report(Kind::Unreadable, spot, told).maybe(hint).hint("a file beside the scenario, or of `lab/portal`");
+            action.clone()
+        }
+    }
 }
 
 /// An action must fit what the rule matches: no certificate is forged in UDP, no page sent into TLS.

@@ -9,7 +9,7 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::scenario::plan::Chance;
-use crate::scenario::words::{Action, ResetTo};
+use crate::scenario::words::{Action, ResetTo, ResidualPer};
 
 /// What the box does: a word, or a word with its parameters.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,7 +38,7 @@ impl<'de> Visitor<'de> for ActionVisitor {
             "intercept" => Action::Intercept,
             "reset" => Action::Reset { to: ResetTo::default() },
             "close" => Action::Close,
-            "drop" => Action::Drop { residual_s: 0 },
+            "drop" => Action::Drop { residual_s: 0, residual: ResidualPer::default() },
             "drop-syn" => Action::DropSyn,
             "refuse" => Action::Refuse,
             "unreachable" => Action::Unreachable,

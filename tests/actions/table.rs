@@ -1,0 +1,271 @@
+//! Each action and each client: what the client says, what the lab knows.
+
+use libtest_mimic::Failed;
+use serde_json::Value;
+
+use crate::lab::{Outcome, Written, all_passed, checks};
+
+/// Name, match, action, URL path, clients: curl, python, node, java.
+type Row = (&'static str, Match, &'static str, &'static str, &'static [&'static str]);
+
+enum Match {
+    Sni,
+    Address,
+    Host,
+    Name,
+}
+
+const ALL: &[&str] = &["curl", "python", "node", "java"];
+const THREE: &[&str] = &["curl", "python", "node"];
+const TWO: &[&str] = &["curl", "python"];
+
+const ACTIONS: &[Row] = &[
+    ("reset", Match::Sni, r#""reset""#, "/", ALL),
+    ("reset-client", Match::Sni, r#"{ reset = { to = "client" } }"#, "/", THREE),
+    ("close", Match::Sni, r#""close""#, "/", ALL),
+    ("alert", Match::Sni, "{ alert = { number = 40 } }", "/", ALL),
+    ("drop", Match::Sni, r#""drop""#, "/", ALL),
+    ("drop-after", Match::Sni, "{ drop-after = { packets = 8 } }", "/bytes/2000000", THREE),
+    ("throttle", Match::Sni, "{ throttle = { delay_ms = 1500 } }", "/", THREE),
+    ("stall", Match::Sni, "{ stall = { after_bytes = 20000 } }", "/bytes/2000000", THREE),
+    ("intercept", Match::Sni, r#""intercept""#, "/", ALL),
+    ("drop-syn", Match::Address, r#""drop-syn""#, "/", ALL),
+    ("refuse", Match::Address, r#""refuse""#, "/", ALL),
+    ("unreachable", Match::Address, r#""unreachable""#, "/", ALL),
+    ("page", Match::Host, r#"{ page = { file = "blocked.html", status = 451 } }"#, "/", TWO),
+    ("redirect", Match::Host, r#"{ redirect = { to = "http://qca.kz/" } }"#, "/", TWO),
+    ("cut", Match::Host, r#""cut""#, "/bytes/100000", TWO),
+];
+
+const DNS: &[Row] = &[
+    ("nxdomain", Match::Name, r#"{ dns = "nxdomain" }"#, "/", ALL),
+    ("refused", Match::Name, r#"{ dns = "refused" }"#, "/", THREE),
+    ("servfail", Match::Name, r#"{ dns = "servfail" }"#, "/", THREE),
+    ("timeout", Match::Name, r#"{ dns = "timeout" }"#, "/", TWO),
+    ("forge-bogon", Match::Name, r#"{ dns = { forge = { address = "127.0.0.2" } } }"#, "/", THREE),
+    ("forge-sinkhole", Match::Name, r#"{ dns = { forge = { address = "198.51.100.250" } } }"#, "/", THREE),
+    ("duplicate", Match::Name, r#"{ dns = { duplicate = { address = "198.51.100.250" } } }"#, "/", THREE),
+];
+
+pub(crate) fn every_action() -> Outcome {
+    run("actions", ACTIONS)
+}
+
+pub(crate) fn every_dns_trick() -> Outcome {
+    run("dns", DNS)
+}
+
+fn run(name: &str, rows: &[Row]) -> Outcome {
+    let written = Written::new(&scenario(rows)).with("get.py", PYTHON).with("get.mjs", NODE).with("Get.java", JAVA);
+    let report = written.run(4)?;
+    all_passed(&report)?;
+    let mut table = format!(
+        "{:<15} {:<7} {:>4}  {:<20} {:<10} {}\n",
+        "action", "client", "exit", "the client's error", "verdict", "the lab's truth"
+    );
+    for check in checks(&report) {
+        let Some((action, client)) =
+            check["name"].as_str().and_then(|n| n.split_once(" seen by ")).filter(|(_, c)| !c.contains(' '))
+        else {
+            continue;
+        };
+        let test = &check["test"];
+        let row = format!(
+            "{action:<15} {client:<7} {:>4}  {:<20} {:<10} {}",
+            test["exit"],
+            class(test),
+            check["targets"][0]["verdict"].as_str().unwrap_or_default(),
+            truth(test)?,
+        );
+        table.push_str(row.trim_end());
+        table.push('\n');
+    }
+    insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "snapshots", omit_expression => true }, {
+        insta::assert_snapshot!(name, table);
+    });
+    Ok(())
+}
+
+fn scenario(rows: &[Row]) -> String {
+    let mut text = String::from(HEAD);
+    if !rows.iter().any(|(_, _, action, ..)| action.contains("intercept")) {
+        text = text.replace("[authority]\nprofile = \"mirror\"\n", "");
+    }
+    for (at, (name, ..)) in rows.iter().enumerate() {
+        text.push_str(&format!(
+            "[[world.site]]\nnames = \"{name}.test\"\naddress = \"192.0.2.{}\"\nservices = [\"https\", {{ serve = \"http\" }}]\n\n",
+            at + 1
+        ));
+    }
+    for (at, (name, when, action, ..)) in rows.iter().enumerate() {
+        let when = match when {
+            Match::Sni => format!("sni = \"{name}.test\", port = 443"),
+            Match::Address => format!("address = \"192.0.2.{}\"", at + 1),
+            Match::Host => format!("host = \"{name}.test\", port = 80"),
+            Match::Name => format!("name = \"{name}.test\""),
+        };
+        text.push_str(&format!("[[rule]]\nname = \"{name}\"\nmatch = {{ {when} }}\naction = {action}\n\n"));
+    }
+    for (name, when, _, path, clients) in rows {
+        for client in *clients {
+            let scheme = if matches!(when, Match::Host) { "http" } else { "https" };
+            let command = match *client {
+                "curl" => r#"["curl", "-sS", "-f", "-o", "/dev/null", "--max-time", "8", "{url}"]"#,
+                "python" => r#"["python3", "get.py", "{url}"]"#,
+                "node" => r#"["node", "get.mjs", "{url}"]"#,
+                _ => r#"["java", "Get.java", "{url}"]"#,
+            };
+            let expected = match (when, *name) {
+                (Match::Name, _) => r#"rule = ""#.to_owned() + name + "\"",
+                (_, "throttle") => r#"action = "throttle", verdict = "untouched", rule = ""#.to_owned() + name + "\"",
+                _ => format!("action = \"{}\", rule = \"{name}\", verdict = [\"blocked\", \"refused\"]", word(name)),
+            };
+            let expected = if matches!(when, Match::Name) {
+                String::from("verdict = [\"blocked\", \"untouched\", \"refused\"]")
+            } else {
+                expected
+            };
+            text.push_str(&format!(
+                "[[check]]\nname = \"{name} seen by {client}\"\nclient = {command}\nurl = \"{scheme}://{name}.test{path}\"\ndeadline = \"90s\"\n\
+                 expect = {{ {expected} }}\n\
+                 twin = {{ url = \"{scheme}://free.test{path}\", expect = {{ verdict = \"untouched\", exit = 0 }} }}\n\n"
+            ));
+        }
+    }
+    text
+}
+
+/// The action's own word.
+fn word(name: &str) -> &str {
+    if name == "reset-client" { "reset" } else { name }
+}
+
+/// What the lab knows of the same leg: the decision on its connection, or what became of its question.
+fn truth(leg: &Value) -> Result<String, Failed> {
+    let empty = Vec::new();
+    let connections = leg["connections"].as_array().unwrap_or(&empty);
+    let acted = connections.iter().filter(|c| c["destination"].as_str().is_some_and(|d| !d.ends_with(":53")));
+    let mut told: Vec<String> = acted
+        .filter_map(|c| c["decisions"].as_array().and_then(|all| all.last().cloned()))
+        .map(|d| format!("{} ({})", d["action"].as_str().unwrap_or("?"), d["reason"].as_str().unwrap_or("?")))
+        .collect();
+    let lookups = leg["lookups"].as_array().unwrap_or(&empty);
+    let asked = lookups.iter().filter(|l| l["kind"] == "A" && !l["rule"].is_null());
+    told.extend(asked.filter_map(|l| l["answer"].as_array()).map(|answer| {
+        let all: Vec<&str> = answer.iter().filter_map(Value::as_str).collect();
+        format!("answered {}", all.join(", "))
+    }));
+    told.dedup(); // attempts that were repeated
+    Ok(told.join("; "))
+}
+
+/// The client's own words as one of a few classes.
+fn class(leg: &Value) -> &'static str {
+    let said =
+        format!("{}\n{}", leg["stderr_tail"].as_str().unwrap_or_default(), leg["stdout_head"].as_str().unwrap_or_default());
+    // Lines of a stack trace, and of the source in it, are indented.
+    let words: String = said.lines().filter(|line| !line.starts_with([' ', '\t'])).flat_map(|line| [line, "\n"]).collect();
+    let any = |all: &[&str]| all.iter().any(|one| words.contains(one));
+    match () {
+        () if any(&[
+            "self-signed",
+            "self signed",
+            "unable to get local issuer",
+            "PKIX",
+            "UNABLE_TO_GET",
+            "SELF_SIGNED",
+            "UNABLE_TO_VERIFY",
+        ]) =>
+        {
+            "unknown authority"
+        }
+        () if any(&["no alternative certificate", "Hostname mismatch", "ERR_TLS_CERT_ALTNAME", "not valid for"]) => "wrong host",
+        () if any(&["alert", "HANDSHAKE_FAILURE", "handshake_failure"]) => "alert",
+        () if any(&[
+            "not resolve",
+            "Name or service not known",
+            "ENOTFOUND",
+            "EAI_AGAIN",
+            "UnknownHost",
+            "name resolution",
+            "No address",
+            "resolving",
+        ]) =>
+        {
+            "name resolution"
+        }
+        () if any(&["unreachable", "EHOSTUNREACH", "No route to host"]) => "unreachable",
+        () if any(&["refused", "ECONNREFUSED", "Couldn't connect"]) => "refused",
+        () if any(&["timed out", "timeout", "ETIMEDOUT"]) => "timeout",
+        () if any(&["reset by peer", "ECONNRESET", "Connection reset"]) => "reset",
+        () if any(&[
+            "EOF",
+            "unexpected eof",
+            "terminated the handshake",
+            "socket hang up",
+            "UNEXPECTED_EOF",
+            "Empty reply",
+            "transfer closed",
+            "IncompleteRead",
+            "SSL_ERROR_SYSCALL",
+        ]) =>
+        {
+            "eof"
+        }
+        () if any(&["EPROTO"]) => "protocol",
+        () if any(&["451"]) => "status 451",
+        () if leg["exit"] == 0 => "none",
+        () => "other",
+    }
+}
+
+const HEAD: &str = r#"title = "Actions"
+[authority]
+profile = "mirror"
+[world]
+include = ["portal-kz"]
+isp_resolver = "203.0.113.53"
+
+[[world.site]]
+names = "free.test"
+address = "192.0.2.200"
+services = ["https", { serve = "http" }]
+
+[[world.site]]
+names = "sinkhole.test"
+address = "198.51.100.250"
+
+"#;
+
+const PYTHON: &str = r#"
+import sys, urllib.request
+with urllib.request.urlopen(sys.argv[1], timeout=8) as answer:
+    answer.read()
+    print(answer.status)
+"#;
+
+const NODE: &str = r#"
+import https from "node:https";
+const fail = (error) => { console.error(error.code ?? error.message); process.exit(1); };
+const request = https.get(process.argv[2], (answer) => {
+  answer.on("error", fail);
+  answer.resume();
+  answer.on("end", () => { console.log(answer.statusCode); process.exit(0); });
+});
+setTimeout(() => fail(new Error("timeout")), 8000);
+request.on("error", fail);
+"#;
+
+const JAVA: &str = r#"
+import java.net.URI;
+import javax.net.ssl.HttpsURLConnection;
+public class Get {
+    public static void main(String[] arguments) throws Exception {
+        HttpsURLConnection link = (HttpsURLConnection) URI.create(arguments[0]).toURL().openConnection();
+        link.setConnectTimeout(8000);
+        link.setReadTimeout(8000);
+        System.out.println(link.getResponseCode());
+        link.getInputStream().readAllBytes();
+    }
+}
+"#;
