@@ -13,6 +13,6 @@ mod witness;
 
 pub use counted::{Counted, Tally, Turn, Way};
 pub use describe::{describe, describe_chain};
-pub use ended::{CLOSE_NOTIFY, Ended, USER_CANCELED, alert, alert_name, alert_number, classify, classify_any, handshake};
+pub use ended::{CLOSE_NOTIFY, Ended, USER_CANCELED, alert, alert_number, classify, classify_any, handshake};
 pub use records::RecordWatch;
 pub use witness::{Counts, Witness};

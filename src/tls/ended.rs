@@ -9,7 +9,7 @@ use std::io;
 
 use rustls::{AlertDescription, CommonState, HandshakeKind, ProtocolVersion};
 
-use crate::record::{Alert, CloseKind, Handshake, Side};
+use crate::record::{Alert, CloseKind, Handshake, Side, alert_name};
 
 /// How a connection ended, as told by an error of the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,11 +118,6 @@ pub fn alert(from: Side, number: u8, level: Option<u8>, plaintext: Option<bool>,
     Alert { from, level, number, name: alert_name(number).to_owned(), plaintext, after_handshake }
 }
 
-/// Name of an alert (IANA registry "TLS Alerts"), or `unknown`.
-pub fn alert_name(number: u8) -> &'static str {
-    NAMES.iter().find(|(own, _)| *own == number).map_or("unknown", |(_, name)| name)
-}
-
 /// The alert that ends a connection in order.
 pub const CLOSE_NOTIFY: u8 = 0;
 /// Java ends *accepted* TLS 1.3 connections with it; it is no refusal (RFC 8446 section 6.1).
@@ -153,43 +148,6 @@ fn iana_cipher(name: &str) -> String {
 pub fn alert_number(alert: AlertDescription) -> u8 {
     u8::from(alert)
 }
-
-const NAMES: [(u8, &str); 34] = [
-    (0, "close_notify"),
-    (10, "unexpected_message"),
-    (20, "bad_record_mac"),
-    (21, "decryption_failed"),
-    (22, "record_overflow"),
-    (30, "decompression_failure"),
-    (40, "handshake_failure"),
-    (41, "no_certificate"),
-    (42, "bad_certificate"),
-    (43, "unsupported_certificate"),
-    (44, "certificate_revoked"),
-    (45, "certificate_expired"),
-    (46, "certificate_unknown"),
-    (47, "illegal_parameter"),
-    (48, "unknown_ca"),
-    (49, "access_denied"),
-    (50, "decode_error"),
-    (51, "decrypt_error"),
-    (60, "export_restriction"),
-    (70, "protocol_version"),
-    (71, "insufficient_security"),
-    (80, "internal_error"),
-    (86, "inappropriate_fallback"),
-    (90, "user_canceled"),
-    (100, "no_renegotiation"),
-    (109, "missing_extension"),
-    (110, "unsupported_extension"),
-    (111, "certificate_unobtainable"),
-    (112, "unrecognized_name"),
-    (113, "bad_certificate_status_response"),
-    (115, "unknown_psk_identity"),
-    (116, "certificate_required"),
-    (120, "no_application_protocol"),
-    (121, "ech_required"),
-];
 
 #[cfg(test)]
 mod tests {
