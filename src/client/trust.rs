@@ -153,9 +153,10 @@ impl TrustStore {
         Ok(store)
     }
 
-    /// Makes an NSS database (for Chromium, and programs on libnss) with `certutil`. `Ok(false)` if there is no `certutil`.
+    /// Makes an NSS database (for Chromium, and programs on libnss) in the leg's own home: a browser keeps more there than roots,
+    /// and two of them in one home disturb each other. `Ok(false)` if there is no `certutil`.
     pub async fn write_nss(&mut self) -> Result<bool, NssError> {
-        let home = self.dir.join("nss-home");
+        let home = self.leg_dir.join("home");
         let made = nss::write(&home.join(nss::IN_HOME), &self.parts()).await?;
         self.nss_home = made.then_some(home);
         Ok(made)
@@ -164,21 +165,6 @@ impl TrustStore {
     /// The same store for another leg: what a program keeps (profiles, caches) stays apart in `dir`.
     pub fn in_leg(&self, dir: PathBuf) -> Self {
         Self { leg_dir: dir, ..self.clone() }
-    }
-
-    /// Copies the NSS database, if there is one, into the leg's own directory: a browser keeps more in its home than roots, and
-    /// two of them in one home disturb each other.
-    pub fn own_nss_home(&mut self) -> io::Result<()> {
-        let Some(shared) = &self.nss_home else { return Ok(()) };
-        let home = self.leg_dir.join("home");
-        let (from, to) = (shared.join(nss::IN_HOME), home.join(nss::IN_HOME));
-        std::fs::create_dir_all(&to)?;
-        for entry in std::fs::read_dir(from)? {
-            let file = entry?.path();
-            std::fs::copy(&file, to.join(file.file_name().unwrap_or_default()))?;
-        }
-        self.nss_home = Some(home);
-        Ok(())
     }
 
     fn at(dir: &Path, count: usize, placeholder: bool) -> Self {

@@ -101,9 +101,8 @@ impl Lab {
 
     async fn write(&self, trust: Trust, installed: &Roots, listed: &Roots, number: usize) -> Result<Arc<TrustStore>, Error> {
         let folder = self.0.folder.path().join(format!("{}-{number}", trust.as_str().replace('+', "-")));
-        let mut store = TrustStore::for_authorities(&folder, trust, &self.0.roots, installed, listed)
+        let store = TrustStore::for_authorities(&folder, trust, &self.0.roots, installed, listed)
             .map_err(|e| Error::machine("write a trust store", e))?;
-        let _ = store.write_nss().await; // only browsers and only where `certutil` is; they then trust nothing of the lab's
         Ok(Arc::new(store))
     }
 }
