@@ -5,7 +5,8 @@
 use std::fmt;
 
 /// A mail service of a site.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum MailService {
     /// SMTP between servers, and from the clients of 2019: port 25, STARTTLS.
     Smtp,

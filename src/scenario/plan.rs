@@ -4,7 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use time::serde::rfc3339;
 
 use super::mail::MailService;
 use super::words::{
@@ -12,7 +14,7 @@ use super::words::{
 };
 
 /// A scenario, resolved.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plan {
     /// Short name: the file name without its ending.
     pub name: String,
@@ -31,6 +33,7 @@ pub struct Plan {
     /// How the network is laid out.
     pub network: Network,
     /// The scenario's clock at the start.
+    #[serde(with = "rfc3339")]
     pub clock: OffsetDateTime,
     /// The seed of every coin.
     pub seed: u64,
@@ -41,7 +44,7 @@ pub struct Plan {
 }
 
 /// The interception authority.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Authority {
     /// Name of the profile in `certs/`.
     pub profile: String,
@@ -52,7 +55,7 @@ pub struct Authority {
 }
 
 /// How the network is laid out. Sealed network only; the proxy network ignores it and says so.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Network {
     /// Router hops between a client and the box.
     pub hops_inside: u8,
@@ -65,7 +68,7 @@ pub struct Network {
 }
 
 /// The genuine Internet of the lab.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct World {
     /// The sites, mail and chat servers.
     pub sites: Vec<Site>,
@@ -76,7 +79,7 @@ pub struct World {
 }
 
 /// A host of the world: some names, some addresses, some services.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Site {
     /// Its DNS names, the first one being what reports call it. `*.example.test` is allowed.
     pub names: Vec<String>,
@@ -105,7 +108,7 @@ impl Site {
 }
 
 /// One service of a site.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
     /// Port.
     pub port: u16,
@@ -114,7 +117,7 @@ pub struct Service {
 }
 
 /// What is served on a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Serve {
     /// HTTPS (h1 and h2), pages from a folder.
     Https {
@@ -158,7 +161,7 @@ pub enum Serve {
 }
 
 /// Where a service is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Origin {
     /// Address that clients dial.
     pub address: SocketAddr,
@@ -167,7 +170,7 @@ pub struct Origin {
 }
 
 /// What certificate a site shows, and what is wrong with it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Cert {
     /// Good, from the lab's public PKI.
     #[default]
@@ -222,13 +225,15 @@ impl Cert {
 }
 
 /// A dated period with its own rules.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Phase {
     /// Name.
     pub name: String,
     /// Begins.
+    #[serde(with = "rfc3339::option")]
     pub from: Option<OffsetDateTime>,
     /// Ends (the next phase's beginning if not said).
+    #[serde(with = "rfc3339::option")]
     pub to: Option<OffsetDateTime>,
     /// First match wins.
     pub rules: Vec<Rule>,
@@ -241,7 +246,7 @@ pub struct Phase {
 }
 
 /// The operators' text message.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Notice {
     /// Sender.
     pub from: String,
@@ -252,7 +257,7 @@ pub struct Notice {
 }
 
 /// A rule of the box.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Rule {
     /// Name, unique in its phase.
     pub name: String,
@@ -269,7 +274,7 @@ pub struct Rule {
 }
 
 /// When a rule applies: everything that is given must hold.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Matcher {
     /// SNI, lower case: exact `a.b`, suffix `.b`, wildcard `*.b`, substring `~b`. Lists are expanded.
     pub sni: Option<Vec<String>>,
@@ -304,7 +309,7 @@ pub struct Matcher {
 }
 
 /// A seeded coin.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Chance {
     /// Probability, 0 to 1.
     pub probability: f64,
@@ -313,20 +318,21 @@ pub struct Chance {
 }
 
 /// Hours of the day (the scenario's clock and offset) in which something applies.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schedule {
     /// Begin and end; an end before the begin crosses midnight.
     pub daily: Vec<(time::Time, time::Time)>,
 }
 
 /// A client is run, and something is expected.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Check {
     /// Name.
     pub name: String,
     /// Phase in force, by index into [`Plan::phases`].
     pub phase: usize,
     /// The clock during the check; the phase's beginning if not said.
+    #[serde(with = "rfc3339")]
     pub clock: OffsetDateTime,
     /// Where the client stands.
     pub vantage: Vantage,
@@ -351,7 +357,7 @@ pub struct Check {
 }
 
 /// What a check runs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum CheckClient {
     /// A program and its arguments; the runner fills in `{url}`, `{host}`, `{pin}` (the genuine leaf's, base64 SHA-256 of its
     /// SubjectPublicKeyInfo), `{ca}` (the trust bundle's path), `{lab}` (the folder of the lab's own files) and the files for
@@ -362,7 +368,7 @@ pub enum CheckClient {
 }
 
 /// A detector: a program that says what it found.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Detector {
     /// Program and arguments.
     pub run: Vec<String>,
@@ -371,7 +377,7 @@ pub struct Detector {
 }
 
 /// How a detector's finding is read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Says {
     /// JSON pointer into its standard output (RFC 6901).
     Json(String),
@@ -382,7 +388,7 @@ pub enum Says {
 }
 
 /// What is expected. Only what is named is compared.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Expect {
     /// Any of these verdicts.
     pub verdict: Vec<VerdictKind>,
