@@ -22,6 +22,7 @@ mod scenario;
 mod show;
 mod standing;
 mod up;
+mod workshop;
 
 use crate::error::Error;
 use crate::scenario::{Trust, Vantage};
@@ -53,6 +54,7 @@ impl Cli {
             Command::Env(env) => env::env(&env),
             Command::Down(down) => down::down(&down),
             Command::Show(show) => show::show(&show),
+            Command::Workshop(options) => workshop::workshop(&options),
             Command::Scenario(command) => scenario::scenario(command),
             Command::Doctor { json } => doctor::doctor(json),
             Command::Client(options) => own::client(&options),
@@ -96,6 +98,8 @@ pub enum Command {
     Down(Down),
     /// Tell one connection's story from a recording, step by step
     Show(Show),
+    /// Teach with it: a lab for each participant, lessons, and a console for the browser
+    Workshop(workshop::Workshop),
     /// List, show, explain or check scenarios
     #[command(subcommand)]
     Scenario(Scenario),

@@ -8,7 +8,7 @@
 //! This room knows no network and no box: it asks a [`Handle`]. Errors are RFC 9457 problems; events are server-sent events with the
 //! record's own numbers. Nothing here waits for a slow reader: events are kept once, by the recorder, for all.
 
-mod body;
+pub(crate) mod body;
 mod connections;
 mod events;
 mod filter;

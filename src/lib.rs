@@ -21,6 +21,7 @@
 //! - [`verdict`]: what it means, with the evidence
 //! - [`scenario`]: the language, and the plan that runs; [`lab`]: starts all of it, runs legs, stops
 //! - [`control`]: what is in force in a running lab, read and changed over HTTP on loopback
+//! - [`workshop`]: many participants, a lab for each, lessons, the console's server
 //! - [`probe`]: the lab's own client and reference detector; [`cli`]: one file per subcommand
 
 pub mod cli;
@@ -38,4 +39,5 @@ pub mod record;
 pub mod scenario;
 pub mod tls;
 pub mod verdict;
+pub mod workshop;
 pub mod x509;

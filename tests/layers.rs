@@ -20,6 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("client", &["record", "scenario"]),
     ("probe", &["client", "forge", "pki", "record", "scenario", "x509"]),
     ("control", &["record", "scenario", "verdict"]),
+    ("workshop", &["client", "control", "forge", "record", "scenario", "verdict", "x509"]),
     (
         "lab",
         &[
@@ -38,7 +39,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "x509",
         ],
     ),
-    ("cli", &["client", "control", "error", "forge", "lab", "network", "pki", "probe", "record", "scenario", "verdict", "x509"]),
+    (
+        "cli",
+        &[
+            "client", "control", "error", "forge", "lab", "network", "pki", "probe", "record", "scenario", "verdict", "workshop",
+            "x509",
+        ],
+    ),
 ];
 
 /// The module for system calls without a safe face: this file and those below it.

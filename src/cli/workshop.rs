@@ -1,0 +1,105 @@
+//! `mitmlab workshop`: many participants, a lab for each, and one console for the browser.
+
+use std::io::Write as _;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::network::{interrupted, runtime};
+use super::scenario::load;
+use super::{NetworkArg, NetworkChoice, print};
+use crate::error::{AS_EXPECTED, Error};
+use crate::workshop::{Listener, Network, Served, Settings, serve};
+
+/// `mitmlab workshop`
+#[derive(Debug, Args)]
+pub struct Workshop {
+    /// The lesson to begin with, or a scenario: a name or a file
+    #[arg(value_name = "LESSON|SCENARIO", default_value = "kazakhstan-2019")]
+    pub begin: String,
+    /// Participants, and so labs, at most
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=200))]
+    pub participants: u16,
+    /// How bytes reach the box, in every participant's lab
+    #[command(flatten)]
+    pub network: NetworkArg,
+    /// Port of the console on loopback; 0 for a free one
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub port: u16,
+    /// Let other devices in: listen on this one address of the machine instead of loopback
+    #[arg(long, value_name = "ADDRESS", requires = "understood")]
+    pub listen: Option<IpAddr>,
+    /// Needed with `--listen`: whoever is on that network can reach the console, and can read what its users do there
+    #[arg(long = "i-understand-others-can-reach-it", id = "understood", requires = "listen")]
+    pub understood: bool,
+    /// End labs that nobody has used for so long, such as 15m
+    #[arg(long, value_name = "SPAN", default_value = "15m", value_parser = span)]
+    pub idle: Duration,
+    /// Print one line of JSON with the addresses
+    #[arg(long)]
+    pub json: bool,
+    /// Serve the console's files from this folder
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub console_dir: Option<PathBuf>,
+}
+
+/// Keeps a workshop up until the user has had enough.
+pub(super) fn workshop(options: &Workshop) -> Result<u8, Error> {
+    let program = std::env::current_exe().map_err(|e| Error::machine("find this program", e))?;
+    load(&options.begin)?; // wrong words are told before anybody joins
+    let settings = Settings {
+        program,
+        lesson: None,
+        scenario: options.begin.clone(),
+        phase: None,
+        most: usize::from(options.participants),
+        network: match options.network.network {
+            NetworkChoice::Auto => Network::Auto,
+            NetworkChoice::Sealed => Network::Sealed,
+            NetworkChoice::Proxy => Network::Proxy,
+        },
+        idle: options.idle,
+        console: options.console_dir.clone(),
+    };
+    let listener = Listener::bind(options.listen, options.port).map_err(Error::Usage)?;
+    let runtime = runtime()?;
+    let served = runtime.block_on(serve(settings, listener, |served| tell(options, served), interrupted()));
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    served.map(|()| AS_EXPECTED).map_err(Error::Machine)
+}
+
+fn tell(options: &Workshop, served: &Served) {
+    if let Some(address) = options.listen.filter(|address| !address.is_loopback()) {
+        print::err(format_args!(
+            "mitmlab: warning: everyone who can reach {address} can reach this console, and can read along: it is plain HTTP\n\
+             mitmlab: the labs themselves stay sealed, on this machine; the trainer's view opens here only"
+        ));
+    }
+    let Served { url, join, trainer } = served;
+    let text = if options.json {
+        let told = serde_json::json!({ "url": url, "join": join, "trainer": trainer, "pid": std::process::id() });
+        format!("{told}\n")
+    } else {
+        format!(
+            "console   {join}\ntrainer   {trainer}\nOpen the first link in a browser, one per participant. Ctrl-C ends all labs.\n"
+        )
+    };
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush()); // whoever started it may not read
+}
+
+/// `90s`, `15m`, `2h`.
+fn span(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no span of time such as 90s, 15m or 2h");
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        _ => return Err(wrong()),
+    };
+    let count: u32 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
+    if count == 0 { Err(wrong()) } else { Ok(Duration::from_secs(u64::from(count) * seconds)) }
+}
