@@ -103,6 +103,7 @@ fn plan(names: usize) -> Plan {
         about: String::new(),
         sources: Vec::new(),
         file: "bench.toml".into(),
+        case: None,
         authority: None,
         world: World::default(),
         network: Network { hops_inside: 0, hops_outside: 0, first: First::Stream, ipv6: false },

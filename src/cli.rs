@@ -17,11 +17,14 @@ mod network;
 mod own;
 mod print;
 pub mod profile;
+pub mod report;
 mod run;
 mod scenario;
 mod show;
 mod standing;
+pub mod suite;
 mod up;
+pub mod verify;
 mod workshop;
 
 use crate::error::Error;
@@ -49,6 +52,8 @@ impl Cli {
     pub fn run(self) -> Result<u8, Error> {
         match self.command {
             Command::Run(run) => run::run(&run),
+            Command::Verify(verify) => verify::verify(&verify),
+            Command::Report(command) => report::report(&command),
             Command::Exec(exec) => exec::exec(exec),
             Command::Up(up) => up::up(&up),
             Command::Env(env) => env::env(&env),
@@ -88,6 +93,11 @@ fn printed(run: impl FnOnce(&mut dyn std::io::Write) -> anyhow::Result<u8>) -> R
 pub enum Command {
     /// Run scenarios: start the lab, run their clients, say what happened
     Run(Run),
+    /// Is a client safe? Run it through the faults that it must refuse and the changes that it must accept
+    Verify(verify::Verify),
+    /// Join the reports of a suite's shards
+    #[command(subcommand)]
+    Report(report::Report),
     /// Run one command in the lab; its exit code is passed through
     Exec(Exec),
     /// Keep a lab up, for clients and test suites that are started elsewhere
@@ -166,6 +176,12 @@ pub struct Run {
     /// Treat a check whose program is missing as a failure
     #[arg(long)]
     pub strict: bool,
+    /// What your own client trusts, in place of what the checks say
+    #[arg(long, requires = "client")]
+    pub trust: Option<Trust>,
+    /// How long one run of a client may take, in seconds
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub deadline: Option<u64>,
     /// Your own client in place of the scenario's; `{url}` is filled in
     #[arg(last = true, value_name = "CLIENT")]
     pub client: Vec<String>,

@@ -10,6 +10,7 @@
 //! ```
 
 mod added;
+mod case;
 mod clock;
 mod diagnostic;
 mod explain;
@@ -26,6 +27,7 @@ pub mod words;
 pub mod written;
 
 pub use added::added_rule;
+pub use case::{Case, Must, Need, Speaks, Suite, Truth};
 pub use clock::Clock;
 pub use diagnostic::{Diagnostic, Diagnostics, Kind};
 pub use explain::explain;

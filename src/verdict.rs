@@ -19,7 +19,9 @@ mod reaction;
 pub mod report;
 pub mod run;
 mod standing;
+pub mod suite;
 mod surroundings;
+pub mod verify;
 
 pub use judge::{judge, target};
 pub use leg::{killed_us, legs_of, lookups_of};

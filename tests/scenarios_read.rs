@@ -20,8 +20,8 @@ fn every_shipped_scenario_reads() {
 #[test]
 fn every_shipped_file_is_in_the_binary() {
     let mut on_disk: Vec<String> = Vec::new();
-    for folder in ["scenarios", "scenarios/lists", "lab/world", "lab/portal"] {
-        for entry in std::fs::read_dir(root().join(folder)).expect("the folder is there") {
+    for folder in ["scenarios", "scenarios/lists", "scenarios/verify", "scenarios/score", "lab/world", "lab/portal"] {
+        for entry in std::fs::read_dir(root().join(folder)).into_iter().flatten() {
             let path = entry.expect("an entry").path();
             if path.extension().is_some_and(|e| e != "json" && e != "md") {
                 on_disk.push(format!("{folder}/{}", path.file_name().expect("a name").to_string_lossy()));
@@ -38,8 +38,9 @@ fn every_shipped_file_is_in_the_binary() {
 fn every_scenario_begins_with_its_schema_and_has_a_twin() {
     for (path, text) in scenario::embedded().iter().filter(|(path, _)| path.starts_with("scenarios/") && path.ends_with(".toml"))
     {
-        assert_eq!(text.lines().next(), Some("#:schema schema.json"), "{path}");
-        assert!(text.contains("twin ="), "{path} has no negative twin");
+        let depth = path.matches('/').count() - 1;
+        assert_eq!(text.lines().next(), Some(format!("#:schema {}schema.json", "../".repeat(depth)).as_str()), "{path}");
+        assert!(text.contains("twin =") || text.contains("[case]"), "{path} has no negative twin, and is no case of a suite");
     }
 }
 
@@ -273,8 +274,21 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-const PROFILES: &[&str] =
-    &["qaznet-2019", "qaznet-2019-before-0719", "qaznet-2019-after-0730", "isca-2020", "isca-2021-2024", "mirror"];
+const PROFILES: &[&str] = &[
+    "qaznet-2019",
+    "qaznet-2019-before-0719",
+    "qaznet-2019-after-0730",
+    "isca-2020",
+    "isca-2021-2024",
+    "mirror",
+    "blind",
+    "corporate",
+    "antivirus",
+    "captive-portal",
+    "parental",
+    "mirror-with-ct",
+    "shared-key",
+];
 
 /// A small scenario with most of the language in it.
 const OWN: &str = r#"title = "Own"

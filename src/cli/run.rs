@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::network::{Chosen, interrupted, runtime};
 use super::scenario::load;
+use super::suite::network_word;
 use super::{Format, Run, print};
 use crate::error::{AS_EXPECTED, Error};
 use crate::lab::{Filter, Lab, Progress, Replacement};
@@ -63,7 +64,8 @@ async fn in_a_lab(run: &Run, plan: Plan, chosen: &Chosen) -> Result<RunReport, E
     let folder = run.record.as_deref().map(|dir| RecordFolder::create(dir, lab.recorder()));
     let filter = Filter {
         name: run.check.clone(),
-        replacement: (!run.client.is_empty()).then(|| Replacement { argv: run.client.clone() }),
+        replacement: (!run.client.is_empty()).then(|| Replacement { argv: run.client.clone(), trust: run.trust }),
+        deadline: run.deadline.map(std::time::Duration::from_secs),
         jobs: run.jobs,
         strict: run.strict || std::env::var_os("CI").is_some_and(|value| value == "true"),
     };
@@ -86,7 +88,7 @@ pub(super) fn lost(folder: &RecordFolder) -> Option<String> {
 fn in_a_process_of_its_own(run: &Run, name: &str, plan: &Plan) -> Result<RunReport, Error> {
     let own = std::env::current_exe().map_err(|e| Error::machine("find this program", e))?;
     let mut command = std::process::Command::new(own);
-    command.args(["run", name, "--format", "json", "--network", network_word(run)]);
+    command.args(["run", name, "--format", "json", "--network", network_word(run.network.network)]);
     command.args(["--jobs", &run.jobs.to_string()]);
     if let Some(check) = &run.check {
         command.args(["--check", check]);
@@ -96,6 +98,12 @@ fn in_a_process_of_its_own(run: &Run, name: &str, plan: &Plan) -> Result<RunRepo
     }
     if run.strict {
         command.arg("--strict");
+    }
+    if let Some(trust) = run.trust {
+        command.args(["--trust", trust.as_str()]);
+    }
+    if let Some(seconds) = run.deadline {
+        command.args(["--deadline", &seconds.to_string()]);
     }
     if !run.client.is_empty() {
         command.arg("--").args(&run.client);
@@ -110,16 +118,8 @@ fn in_a_process_of_its_own(run: &Run, name: &str, plan: &Plan) -> Result<RunRepo
     })
 }
 
-fn network_word(run: &Run) -> &'static str {
-    match run.network.network {
-        super::NetworkChoice::Auto => "auto",
-        super::NetworkChoice::Sealed => "sealed",
-        super::NetworkChoice::Proxy => "proxy",
-    }
-}
-
 fn report(format: Format, reports: &[RunReport]) -> Result<(), Error> {
-    let look = Look { width: width(), colour: std::io::stdout().is_terminal() };
+    let look = Look { width: width(), colour: colour() };
     for (at, report) in reports.iter().enumerate() {
         let text = match format {
             Format::Text => text::text(report, look),
@@ -142,14 +142,21 @@ fn write(file: &Path, text: &str) -> Result<(), Error> {
     std::fs::write(file, text).map_err(|e| Error::Usage(format!("cannot write `{}`: {e}", file.display())))
 }
 
+/// Columns of the terminal, or a usual number.
 #[cfg(unix)]
-fn width() -> usize {
+pub(super) fn width() -> usize {
     rustix::termios::tcgetwinsize(std::io::stdout()).map_or(120, |size| usize::from(size.ws_col)).clamp(60, 160)
 }
 
+/// Columns of the terminal, or a usual number.
 #[cfg(not(unix))]
-fn width() -> usize {
+pub(super) fn width() -> usize {
     120
+}
+
+/// Whether standard output shows colour.
+pub(super) fn colour() -> bool {
+    std::io::stdout().is_terminal()
 }
 
 /// Nobody looks.

@@ -8,7 +8,7 @@ use super::{Ended, Lab, Order};
 use crate::client::{find, program_at};
 use crate::error::Error;
 use crate::record::LegKind;
-use crate::scenario::{Check, CheckClient, VerdictKind};
+use crate::scenario::{Check, CheckClient, Plan, VerdictKind};
 use crate::verdict::{CheckResult, LegTruth, Outcome, Surroundings, judge};
 
 /// Control legs of a run: two checks with the same client, URL, trust and vantage need only one.
@@ -34,7 +34,7 @@ impl Lab {
             return Ok(CheckResult { outcome: Outcome::OutOfReach(why), ..skipped });
         }
         let control = match controls.get(&control_key(check)) {
-            Some(cell) if needs_control(check) => {
+            Some(cell) if wants_control(check, self.plan()) => {
                 let truth = cell.get_or_try_init(|| async {
                     self.leg(order(number, check, LegKind::Control)).await.map(|ended| ended.truth)
                 });
@@ -52,9 +52,14 @@ impl Lab {
 }
 
 /// A cell for every control leg that the checks need.
-pub(super) fn controls(checks: &[&Check]) -> Controls {
+pub(super) fn controls(checks: &[&Check], plan: &Plan) -> Controls {
     let all = checks.iter().flat_map(|check| std::iter::once(*check).chain(check.twin.as_deref()));
-    all.filter(|check| needs_control(check)).map(|check| (control_key(check), Arc::default())).collect()
+    all.filter(|check| wants_control(check, plan)).map(|check| (control_key(check), Arc::default())).collect()
+}
+
+/// A suite's case always has a control: a client that breaks off with a good server is told from one that never sends anything.
+fn wants_control(check: &Check, plan: &Plan) -> bool {
+    plan.case.is_some() || needs_control(check)
 }
 
 /// A control is needed unless only positive evidence is expected: bytes that were sent prove themselves, except through a limit, where

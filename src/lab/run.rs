@@ -1,6 +1,7 @@
 //! A whole scenario: every check, side by side where that changes nothing, and the report.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -10,7 +11,7 @@ use super::{Lab, containment};
 use crate::error::Error;
 use crate::forge::Profile;
 use crate::record::Event;
-use crate::scenario::{Check, CheckClient, Clock, Plan};
+use crate::scenario::{Check, CheckClient, Clock, Plan, Trust};
 use crate::verdict::run::{Hits, findings};
 use crate::verdict::{CheckResult, Difference, Outcome, RunReport};
 
@@ -21,6 +22,8 @@ pub struct Filter {
     pub name: Option<String>,
     /// The user's own client in place of the scenario's.
     pub replacement: Option<Replacement>,
+    /// How long one run of a client may take, in place of what the checks say.
+    pub deadline: Option<Duration>,
     /// Legs that may run side by side.
     pub jobs: usize,
     /// A check that cannot run fails.
@@ -32,6 +35,8 @@ pub struct Filter {
 pub struct Replacement {
     /// Program and arguments; `{url}` is filled in.
     pub argv: Vec<String>,
+    /// What it trusts, in place of what the checks say.
+    pub trust: Option<Trust>,
 }
 
 /// Told as checks go.
@@ -50,7 +55,7 @@ impl Lab {
     pub async fn run(&self, filter: &Filter, why_this_network: &str, progress: Arc<dyn Progress>) -> Result<RunReport, Error> {
         let checks = self.chosen(filter)?;
         let references: Vec<&Check> = checks.iter().collect();
-        let controls = Arc::new(controls(&references));
+        let controls = Arc::new(controls(&references, self.plan()));
         let order = self.enter_phases(&checks);
         let permits = Arc::new(Semaphore::new(filter.jobs.max(1)));
         let mut running = JoinSet::new();
@@ -86,6 +91,9 @@ impl Lab {
                 replace(check, replacement);
             }
             chosen = without_repetitions(chosen);
+        }
+        if let Some(deadline) = filter.deadline {
+            chosen.iter_mut().for_each(|check| within(check, deadline));
         }
         if chosen.is_empty() {
             let names: Vec<_> = self.plan().checks.iter().map(|c| format!("  {}", c.name)).collect();
@@ -195,6 +203,9 @@ fn needs_of(plan: &Plan) -> Vec<String> {
 
 /// The user's client is run against the check's URL; what depends on the replaced program (its exit code, its words) is not compared.
 fn replace(check: &mut Check, replacement: &Replacement) {
+    if let Some(trust) = replacement.trust {
+        check.trust = trust;
+    }
     let program = replacement.argv.first().map_or("the client", String::as_str);
     let program = program.rsplit('/').next().unwrap_or(program);
     check.name = format!("{program} at {}, trust {}", check.targets.join(" and "), check.trust);
@@ -205,6 +216,13 @@ fn replace(check: &mut Check, replacement: &Replacement) {
     check.expect.alert = None;
     if let Some(twin) = &mut check.twin {
         replace(twin, replacement);
+    }
+}
+
+fn within(check: &mut Check, deadline: Duration) {
+    check.deadline = deadline;
+    if let Some(twin) = &mut check.twin {
+        within(twin, deadline);
     }
 }
 

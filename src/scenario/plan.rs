@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::serde::rfc3339;
 
+use super::case::Case;
 use super::mail::MailService;
 use super::words::{
     Action, Direction, First, OriginTrust, Place, TlsVersion, Transport, Trust, UpstreamFault, Vantage, VerdictKind,
@@ -26,6 +27,8 @@ pub struct Plan {
     pub sources: Vec<String>,
     /// The file that it was read from, for messages.
     pub file: PathBuf,
+    /// What a suite needs to know of it, if it is a suite's case.
+    pub case: Option<Case>,
     /// The interception authority; none if no rule intercepts.
     pub authority: Option<Authority>,
     /// The genuine Internet.

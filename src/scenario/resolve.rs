@@ -14,6 +14,7 @@ use super::suggest;
 use super::words::{First, UpstreamFault};
 use super::written::{At, AuthorityWritten, NetworkWritten, PhaseWritten, RuleWritten, Scenario, When};
 
+mod case;
 mod checks;
 mod commands;
 mod lists;
@@ -48,6 +49,7 @@ pub(crate) fn resolve(collector: &mut Collector, origin: &Origin<'_>, written: &
         about: written.about.as_ref().map(|a| a.value().trim().to_owned()).unwrap_or_default(),
         sources: written.sources.clone().unwrap_or_default().0,
         file: PathBuf::from(r.collector.name(origin.source)),
+        case: case::resolve(&mut r, written.case.as_ref()),
         authority: r.authority(written.authority.as_ref()),
         network,
         clock: clock

@@ -12,10 +12,12 @@ use serde::Deserialize;
 use super::words::{Direction, OriginTrust, Transport, Trust, UpstreamFault, Vantage, VerdictKind};
 
 mod at;
+mod case;
 mod values;
 mod world;
 
 pub use at::At;
+pub use case::CaseWritten;
 pub(crate) use values::ACTION_WORDS;
 pub use values::{
     ActionWritten, ChanceWritten, Commands, ExitFindings, Hours, ListWritten, NoticeWritten, OneOrMany, Prefix, Span, When,
@@ -33,6 +35,8 @@ pub struct Scenario {
     pub about: Option<At<String>>,
     /// Where its facts come from.
     pub sources: Option<OneOrMany<String>>,
+    /// What a suite needs to know of it. Only in a suite's case.
+    pub case: Option<At<CaseWritten>>,
     /// The interception authority. Needed if a rule intercepts or a check trusts it.
     pub authority: Option<At<AuthorityWritten>>,
     /// How the network is laid out.

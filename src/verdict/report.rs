@@ -5,6 +5,7 @@ pub mod junit;
 pub mod markdown;
 pub mod tap;
 pub mod text;
+pub mod verify;
 
 use super::{CheckResult, Outcome, RunReport, TargetVerdict};
 

@@ -312,6 +312,7 @@ mod tests {
             about: String::new(),
             sources: Vec::new(),
             file: std::path::PathBuf::new(),
+            case: None,
             authority: None,
             world: World::default(),
             network: Network { hops_inside: 0, hops_outside: 0, first: crate::scenario::First::Stream, ipv6: false },

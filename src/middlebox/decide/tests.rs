@@ -39,6 +39,7 @@ pub(super) fn plan(rules: Vec<Rule>) -> Plan {
         about: String::new(),
         sources: Vec::new(),
         file: "test.toml".into(),
+        case: None,
         authority: None,
         world: World::default(),
         network,

@@ -44,12 +44,12 @@ fn list(title: &str, items: impl Iterator<Item = String>) -> String {
 }
 
 /// Text outside a table. What a client said must not become markup: `<` would begin a tag.
-fn text(raw: &str) -> String {
+pub(super) fn text(raw: &str) -> String {
     raw.replace('<', "&lt;").replace(['\n', '\r'], " ")
 }
 
 /// Text inside a table cell, where `|` would end it.
-fn cell(raw: &str) -> String {
+pub(super) fn cell(raw: &str) -> String {
     text(raw).replace('|', "\\|")
 }
 

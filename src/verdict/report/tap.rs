@@ -41,7 +41,7 @@ fn diagnostics(check: &CheckResult, differences: &[Difference]) -> String {
 }
 
 /// `#` begins a directive and a line ends a point: both are taken out of descriptions.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('#', "\\#").replace(['\n', '\r'], " ")
 }
 

@@ -176,19 +176,19 @@ fn section(title: &str, items: &[String], look: Look) -> String {
 }
 
 /// Folds a text to the look's width, with an indent for the first line and one for the rest; ends with a newline.
-fn wrapped(text: &str, look: Look, first: &str, rest: &str) -> String {
+pub(super) fn wrapped(text: &str, look: Look, first: &str, rest: &str) -> String {
     let lines = fold(&format!("{first}{text}"), look.width, rest);
     lines.into_iter().map(|line| line + "\n").collect()
 }
 
 /// Folds a text, and paints each line.
-fn painted(text: &str, look: Look, style: Style) -> String {
+pub(super) fn painted(text: &str, look: Look, style: Style) -> String {
     wrapped(text, look, "", "  ").lines().map(|line| paint(look, style, line) + "\n").collect()
 }
 
 /// Breaks a text at spaces into lines of at most `width` characters; words that are longer are cut.
 /// Leading spaces of the text stay; every further line begins with `hanging`.
-fn fold(text: &str, width: usize, hanging: &str) -> Vec<String> {
+pub(super) fn fold(text: &str, width: usize, hanging: &str) -> Vec<String> {
     let lead: String = text.chars().take_while(|c| *c == ' ').collect();
     let (mut lines, mut line, mut empty) = (Vec::new(), lead, true);
     for word in text.split_whitespace() {
@@ -214,16 +214,16 @@ fn fold(text: &str, width: usize, hanging: &str) -> Vec<String> {
     lines
 }
 
-fn pad(text: &str, width: usize) -> String {
+pub(super) fn pad(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.chars().count())))
 }
 
-fn paint(look: Look, style: Style, text: &str) -> String {
+pub(super) fn paint(look: Look, style: Style, text: &str) -> String {
     if look.colour && style != Style::new() { format!("{style}{text}{style:#}") } else { text.to_owned() }
 }
 
 const COLUMNS: [&str; 6] = ["check", "client", "trust", "verdict", "how shown", "result"];
-const FAILED: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Red))).bold();
+pub(super) const FAILED: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Red))).bold();
 const GAP: &str = "  ";
 /// Columns from which a table is readable.
 const TABLE_FROM: usize = 84;
