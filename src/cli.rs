@@ -20,11 +20,13 @@ pub mod profile;
 pub mod report;
 mod run;
 mod scenario;
+pub mod score;
 mod show;
 mod standing;
 pub mod suite;
 mod up;
 pub mod verify;
+pub mod voice;
 mod workshop;
 
 use crate::error::Error;
@@ -53,6 +55,7 @@ impl Cli {
         match self.command {
             Command::Run(run) => run::run(&run),
             Command::Verify(verify) => verify::verify(&verify),
+            Command::Score(score) => score::score(&score),
             Command::Report(command) => report::report(&command),
             Command::Exec(exec) => exec::exec(exec),
             Command::Up(up) => up::up(&up),
@@ -95,6 +98,8 @@ pub enum Command {
     Run(Run),
     /// Is a client safe? Run it through the faults that it must refuse and the changes that it must accept
     Verify(verify::Verify),
+    /// How good is a detector? Run it where the lab knows the truth, and count
+    Score(Box<score::Score>),
     /// Join the reports of a suite's shards
     #[command(subcommand)]
     Report(report::Report),
@@ -182,6 +187,12 @@ pub struct Run {
     /// How long one run of a client may take, in seconds
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub deadline: Option<u64>,
+    /// The seed of every coin, in place of the scenario's
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Your own client is a detector, in place of the scenario's detectors
+    #[command(flatten)]
+    pub voice: voice::VoiceArgs,
     /// Your own client in place of the scenario's; `{url}` is filled in
     #[arg(last = true, value_name = "CLIENT")]
     pub client: Vec<String>,

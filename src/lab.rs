@@ -26,6 +26,7 @@ mod leg;
 mod live;
 mod loopback;
 mod outcome;
+mod own_files;
 mod programs;
 mod reach;
 mod run;

@@ -19,6 +19,7 @@
 //! - [`origin`]: genuine servers; [`pki`]: the genuine public PKI; [`tls`]: what box and origins share of TLS
 //! - [`record`]: one stream of events, folded into the ground truth of every connection
 //! - [`verdict`]: what it means, with the evidence
+//! - [`score`]: how good a detector is, from what it said of what was
 //! - [`scenario`]: the language, and the plan that runs; [`lab`]: starts all of it, runs legs, stops
 //! - [`control`]: what is in force in a running lab, read and changed over HTTP on loopback
 //! - [`workshop`]: many participants, a lab for each, lessons, the console's server
@@ -37,6 +38,7 @@ pub mod pki;
 pub mod probe;
 pub mod record;
 pub mod scenario;
+pub mod score;
 pub mod tls;
 pub mod verdict;
 pub mod workshop;

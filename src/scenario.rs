@@ -10,8 +10,10 @@
 //! ```
 
 mod added;
+mod answer;
 mod case;
 mod clock;
+pub mod detector;
 mod diagnostic;
 mod explain;
 mod library;
@@ -27,8 +29,10 @@ pub mod words;
 pub mod written;
 
 pub use added::added_rule;
+pub use answer::{Answer, UnknownWord};
 pub use case::{Case, Must, Need, Speaks, Suite, Truth};
 pub use clock::Clock;
+pub use detector::{Detector, Says, Voice};
 pub use diagnostic::{Diagnostic, Diagnostics, Kind};
 pub use explain::explain;
 pub use library::{Listed, embedded, list, show};
@@ -36,8 +40,8 @@ pub use load::{load, load_text};
 pub use mail::{MailProtocol, MailService};
 pub use needs::Needs;
 pub use plan::{
-    Authority, Cert, Chance, Check, CheckClient, Detector, Expect, Matcher, Network, Notice, Origin, Phase, Plan, Rule, Says,
-    Schedule, Serve, Service, Site, World,
+    Authority, Cert, Chance, Check, CheckClient, Expect, Matcher, Network, Notice, Origin, Phase, Plan, Rule, Schedule, Serve,
+    Service, Site, World,
 };
 pub use schema::{schema, world_schema};
 pub use words::{

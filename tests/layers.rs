@@ -11,6 +11,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("x509", &[]),
     ("record", &["scenario"]),
     ("verdict", &["record", "scenario"]),
+    ("score", &["record", "scenario", "verdict"]),
     ("tls", &["record", "scenario", "x509"]),
     ("pki", &["record", "scenario", "tls", "x509"]),
     ("forge", &["pki", "record", "scenario", "x509"]),
@@ -42,8 +43,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "client", "control", "error", "forge", "lab", "network", "pki", "probe", "record", "scenario", "verdict", "workshop",
-            "x509",
+            "client", "control", "error", "forge", "lab", "network", "pki", "probe", "record", "scenario", "score", "verdict",
+            "workshop", "x509",
         ],
     ),
 ];

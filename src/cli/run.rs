@@ -59,12 +59,17 @@ fn one(run: &Run, plan: Plan) -> Result<RunReport, Error> {
     report
 }
 
-async fn in_a_lab(run: &Run, plan: Plan, chosen: &Chosen) -> Result<RunReport, Error> {
+async fn in_a_lab(run: &Run, mut plan: Plan, chosen: &Chosen) -> Result<RunReport, Error> {
+    plan.seed = run.seed.unwrap_or(plan.seed);
     let lab = Lab::start(plan, chosen.on()).await?;
     let folder = run.record.as_deref().map(|dir| RecordFolder::create(dir, lab.recorder()));
     let filter = Filter {
         name: run.check.clone(),
-        replacement: (!run.client.is_empty()).then(|| Replacement { argv: run.client.clone(), trust: run.trust }),
+        replacement: (!run.client.is_empty()).then(|| Replacement {
+            argv: run.client.clone(),
+            trust: run.trust,
+            voice: run.voice.voice(&run.client),
+        }),
         deadline: run.deadline.map(std::time::Duration::from_secs),
         jobs: run.jobs,
         strict: run.strict || std::env::var_os("CI").is_some_and(|value| value == "true"),
@@ -104,6 +109,9 @@ fn in_a_process_of_its_own(run: &Run, name: &str, plan: &Plan) -> Result<RunRepo
     }
     if let Some(seconds) = run.deadline {
         command.args(["--deadline", &seconds.to_string()]);
+    }
+    if let Some(seed) = run.seed {
+        command.args(["--seed", &seed.to_string()]);
     }
     if !run.client.is_empty() {
         command.arg("--").args(&run.client);

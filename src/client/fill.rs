@@ -1,5 +1,5 @@
 //! Placeholders in a command line: `{url}`, `{host}`, `{pin}`, `{ca}`, `{lab}`, and the files for detectors: `{roots}`, `{ct_logs}`,
-//! `{blocklist}`, `{crl}`, `{pins}`.
+//! `{blocklist}`, `{crl}`, `{pins}`, `{control}`, `{out}`.
 //!
 //! Only a word of letters in braces is a placeholder: `%{http_code}` and `{ a: 1 }` are left as they are.
 //! `{{word}}` stands for `{word}`.
@@ -21,6 +21,10 @@ pub struct Vars {
     pub lab: Option<PathBuf>,
     /// The folder of [`DETECTOR_FILES`].
     pub exports: Option<PathBuf>,
+    /// `{control}`: the genuine chain of the host, as a control vantage sees it (PEM, leaf first).
+    pub control: Option<PathBuf>,
+    /// `{out}`: a file of the leg's own, to be written by the program.
+    pub out: Option<PathBuf>,
 }
 
 /// Placeholders for files that detectors read, and the files' names.
@@ -37,7 +41,7 @@ pub const DETECTOR_FILES: [(&str, &str); 5] = [
 pub enum FillError {
     /// No such placeholder.
     #[error(
-        "unknown placeholder `{{{name}}}` in `{argument}`: one of {{url}}, {{host}}, {{pin}}, {{ca}}, {{lab}}, {{roots}}, {{ct_logs}}, {{blocklist}}, {{crl}}, {{pins}}\n\
+        "unknown placeholder `{{{name}}}` in `{argument}`: one of {{url}}, {{host}}, {{pin}}, {{ca}}, {{lab}}, {{roots}}, {{ct_logs}}, {{blocklist}}, {{crl}}, {{pins}}, {{control}}, {{out}}\n\
          hint: write `{{{{{name}}}}}` if the braces are meant"
     )]
     Unknown {
@@ -105,6 +109,8 @@ fn value(name: &str, argument: &str, vars: &Vars) -> Result<String, FillError> {
         "pin" => vars.pin.clone(),
         "ca" => path(&vars.ca),
         "lab" => path(&vars.lab),
+        "control" => path(&vars.control),
+        "out" => path(&vars.out),
         _ if DETECTOR_FILES.iter().any(|(known, _)| *known == name) => {
             let file = DETECTOR_FILES.iter().find(|(known, _)| *known == name).map_or("", |(_, file)| file);
             path(&vars.exports.as_ref().map(|folder| folder.join(file)))

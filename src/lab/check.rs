@@ -8,7 +8,8 @@ use super::{Ended, Lab, Order};
 use crate::client::{find, program_at};
 use crate::error::Error;
 use crate::record::LegKind;
-use crate::scenario::{Check, CheckClient, Plan, VerdictKind};
+use crate::scenario::detector::From;
+use crate::scenario::{Check, CheckClient, Plan, VerdictKind, Voice};
 use crate::verdict::{CheckResult, LegTruth, Outcome, Surroundings, judge};
 
 /// Control legs of a run: two checks with the same client, URL, trust and vantage need only one.
@@ -42,13 +43,23 @@ impl Lab {
             }
             _ => None,
         };
-        let Ended { mut truth, stdout, .. } = self.leg(order(number, check, LegKind::Test)).await?;
-        if matches!(check.client, CheckClient::Detector(_)) {
-            truth.stdout_head = String::from_utf8_lossy(&stdout).into_owned(); // a finding may stand anywhere in it
-        }
+        let ended = self.leg(order(number, check, LegKind::Test)).await?;
+        let truth = match &check.client {
+            CheckClient::Detector(detector) => said(ended, &detector.voice),
+            CheckClient::Command(_) => ended.truth,
+        };
         let around = Surroundings::of(&self.plan().world, &phase);
         Ok(judge(check, &around, control.as_ref(), &truth))
     }
+}
+
+/// The truth of a detector's leg, with all of the text in which its finding is looked for: it may stand anywhere in it.
+pub(super) fn said(ended: Ended, voice: &Voice) -> LegTruth {
+    let text = match voice.from {
+        From::Stdout => ended.stdout,
+        From::File => ended.out.unwrap_or_default(),
+    };
+    LegTruth { stdout_head: String::from_utf8_lossy(&text).into_owned(), ..ended.truth }
 }
 
 /// A cell for every control leg that the checks need.
@@ -57,9 +68,9 @@ pub(super) fn controls(checks: &[&Check], plan: &Plan) -> Controls {
     all.filter(|check| wants_control(check, plan)).map(|check| (control_key(check), Arc::default())).collect()
 }
 
-/// A suite's case always has a control: a client that breaks off with a good server is told from one that never sends anything.
+/// A client's case of a suite always has a control: one that breaks off with a good server is told from one that never sends anything.
 fn wants_control(check: &Check, plan: &Plan) -> bool {
-    plan.case.is_some() || needs_control(check)
+    plan.case.as_ref().is_some_and(|case| case.must.is_some()) || needs_control(check)
 }
 
 /// A control is needed unless only positive evidence is expected: bytes that were sent prove themselves, except through a limit, where

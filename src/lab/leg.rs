@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 
+use super::own_files::{self, OwnFiles};
 use super::{Ground, Lab};
 use crate::client::presets::Home;
 use crate::client::{self, Feed, Kind, Outcome, PlainChild, Surroundings, TrustStore, Vars, fill, find, preset_for, watch};
@@ -53,6 +54,8 @@ pub struct Ended {
     pub truth: LegTruth,
     /// Standard output.
     pub stdout: Vec<u8>,
+    /// What it wrote into the file that stood for `{out}`, up to a cap.
+    pub out: Option<Vec<u8>>,
 }
 
 impl Lab {
@@ -76,8 +79,12 @@ impl Lab {
         let own = LegFolder(self.0.folder.path().join(format!("leg-{}", id.0)));
         let store = self.trust_store(&order).await?.in_leg(own.0.clone());
         let exports = self.exports_for(&order).await?;
-        let argv = self.fill_in(&order, &store, exports.clone())?;
-        let ended = self.run_in(id, order, argv, store, exports).await;
+        let files = self.leg_files(&order, &own.0)?;
+        let argv = self.fill_in(&order, &store, exports.clone(), &files)?;
+        let mut ended = self.run_in(id, order, argv, store, exports).await;
+        if let (Ok(ended), Some(out)) = (&mut ended, &files.out) {
+            ended.out = own_files::read(out);
+        }
         let _ = tokio::task::spawn_blocking(move || drop(own)).await; // a leg that is given up drops it too
         ended
     }
@@ -201,7 +208,7 @@ impl Lab {
             lookups: lookups_of(&self.recorder().entries_of(id), id),
             killed_us: outcome.timed_out.then(|| killed_us(began_us, outcome.ms)),
         };
-        Ended { id, truth, stdout: outcome.stdout }
+        Ended { id, truth, stdout: outcome.stdout, out: None }
     }
 
     fn not_started(&self, id: LegId, order: &Order, argv: Vec<String>, why: String) -> Ended {
@@ -221,7 +228,7 @@ impl Lab {
             lookups: Vec::new(),
             killed_us: None,
         };
-        Ended { id, truth, stdout: Vec::new() }
+        Ended { id, truth, stdout: Vec::new(), out: None }
     }
 
     /// The recorder's clock then.
@@ -242,7 +249,13 @@ impl Lab {
     }
 
     /// Placeholders filled in; `mitmlab` is this very program.
-    fn fill_in(&self, order: &Order, store: &TrustStore, exports: Option<PathBuf>) -> Result<Vec<String>, Error> {
+    fn fill_in(
+        &self,
+        order: &Order,
+        store: &TrustStore,
+        exports: Option<PathBuf>,
+        files: &OwnFiles,
+    ) -> Result<Vec<String>, Error> {
         let host = order.url.as_deref().and_then(host_of);
         let vars = Vars {
             url: order.url.clone(),
@@ -251,6 +264,8 @@ impl Lab {
             ca: Some(store.bundle.clone()),
             lab: Some(self.lab_folder()?),
             exports,
+            control: files.control.clone(),
+            out: files.out.clone(),
         };
         let mut argv = fill(&order.argv, &vars).map_err(|error| Error::Usage(error.to_string()))?;
         if argv.first().is_some_and(|program| program == "mitmlab")

@@ -11,7 +11,7 @@ use super::{Lab, containment};
 use crate::error::Error;
 use crate::forge::Profile;
 use crate::record::Event;
-use crate::scenario::{Check, CheckClient, Clock, Plan, Trust};
+use crate::scenario::{Check, CheckClient, Clock, Detector, Plan, Trust, Voice};
 use crate::verdict::run::{Hits, findings};
 use crate::verdict::{CheckResult, Difference, Outcome, RunReport};
 
@@ -37,6 +37,8 @@ pub struct Replacement {
     pub argv: Vec<String>,
     /// What it trusts, in place of what the checks say.
     pub trust: Option<Trust>,
+    /// It is a detector and speaks like this: it takes the place of the scenario's detectors and not of its clients.
+    pub voice: Option<Voice>,
 }
 
 /// Told as checks go.
@@ -86,7 +88,8 @@ impl Lab {
         let named = |check: &&Check| filter.name.as_deref().is_none_or(|text| check.name.contains(text));
         let mut chosen: Vec<Check> = self.plan().checks.iter().filter(named).cloned().collect();
         if let Some(replacement) = &filter.replacement {
-            chosen.retain(|check| matches!(check.client, CheckClient::Command(_)) && check.url.is_some());
+            let is_detector = |check: &Check| matches!(check.client, CheckClient::Detector(_));
+            chosen.retain(|check| is_detector(check) == replacement.voice.is_some() && check.url.is_some());
             for check in &mut chosen {
                 replace(check, replacement);
             }
@@ -209,7 +212,11 @@ fn replace(check: &mut Check, replacement: &Replacement) {
     let program = replacement.argv.first().map_or("the client", String::as_str);
     let program = program.rsplit('/').next().unwrap_or(program);
     check.name = format!("{program} at {}, trust {}", check.targets.join(" and "), check.trust);
-    check.client = CheckClient::Command(replacement.argv.clone());
+    check.client = match &replacement.voice {
+        Some(voice) => CheckClient::Detector(Detector { run: replacement.argv.clone(), voice: voice.clone() }),
+        None => CheckClient::Command(replacement.argv.clone()),
+    };
+    check.expect.finding = None;
     check.expect.exit = None;
     check.expect.exit_nonzero = None;
     check.expect.stderr = None;

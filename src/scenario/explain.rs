@@ -130,7 +130,7 @@ impl<'a> Page<'a> {
         self.section(&format!("check `{}`", check.name));
         self.row("runs", check.client.argv().join(" "), format!("line {}", check.line));
         if let CheckClient::Detector(detector) = &check.client {
-            self.row("says", format!("{:?}", detector.says), String::new());
+            self.row("says", format!("{:?}", detector.voice.says), String::new());
         }
         if let Some(url) = &check.url {
             self.row("url", url, self.from(written.and_then(|w| w.url.as_ref())));

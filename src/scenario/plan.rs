@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use time::serde::rfc3339;
 
 use super::case::Case;
+use super::detector::Detector;
 use super::mail::MailService;
 use super::words::{
     Action, Direction, First, OriginTrust, Place, TlsVersion, Transport, Trust, UpstreamFault, Vantage, VerdictKind,
@@ -368,26 +369,6 @@ pub enum CheckClient {
     Command(Vec<String>),
     /// A detector that tells a finding.
     Detector(Detector),
-}
-
-/// A detector: a program that says what it found.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Detector {
-    /// Program and arguments.
-    pub run: Vec<String>,
-    /// How its finding is read.
-    pub says: Says,
-}
-
-/// How a detector's finding is read.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Says {
-    /// JSON pointer into its standard output (RFC 6901).
-    Json(String),
-    /// The first line of standard output that matches; the first group is the finding.
-    Line(String),
-    /// Exit code to finding.
-    Exit(Vec<(i32, String)>),
 }
 
 /// What is expected. Only what is named is compared.

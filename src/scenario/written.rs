@@ -13,11 +13,13 @@ use super::words::{Direction, OriginTrust, Transport, Trust, UpstreamFault, Vant
 
 mod at;
 mod case;
+mod detector;
 mod values;
 mod world;
 
 pub use at::At;
 pub use case::CaseWritten;
+pub use detector::{DetectorWritten, SaysWritten};
 pub(crate) use values::ACTION_WORDS;
 pub use values::{
     ActionWritten, ChanceWritten, Commands, ExitFindings, Hours, ListWritten, NoticeWritten, OneOrMany, Prefix, Span, When,
@@ -216,30 +218,6 @@ pub struct CheckWritten {
     pub targets: Option<At<OneOrMany<String>>>,
     /// Keys that hold lists to be run in every combination: `trust`, `vantage`, `client`.
     pub matrix: Option<At<OneOrMany<String>>>,
-}
-
-/// A detector and how its finding is read.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DetectorWritten {
-    /// Program and arguments, with the placeholders of `client`. Required.
-    #[schemars(required)]
-    pub run: Option<At<Vec<String>>>,
-    /// How its finding is read: exactly one of `json`, `line`, `exit`. Required.
-    #[schemars(required)]
-    pub says: Option<At<SaysWritten>>,
-}
-
-/// How a detector's finding is read. Exactly one.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SaysWritten {
-    /// JSON pointer into standard output (RFC 6901), such as `/finding`.
-    pub json: Option<At<String>>,
-    /// Pattern of a line of standard output; what its first group holds is the finding.
-    pub line: Option<At<String>>,
-    /// Exit code to finding.
-    pub exit: Option<At<ExitFindings>>,
 }
 
 /// What a twin changes, and what is expected of it. Exactly one thing besides `expect`.

@@ -16,7 +16,7 @@ use crate::scenario::{Check, CheckClient, VerdictKind};
 pub fn judge(check: &Check, around: &Surroundings<'_>, control: Option<&LegTruth>, test: &LegTruth) -> CheckResult {
     let targets: Vec<TargetVerdict> = check.targets.iter().map(|host| target(host, around, control, test)).collect();
     let finding = match &check.client {
-        CheckClient::Detector(detector) => Some(detector::read(&detector.says, test)),
+        CheckClient::Detector(detector) => Some(detector::read(&detector.voice, test)),
         CheckClient::Command(_) => None,
     };
     let differences = expect::differences(&check.expect, &targets, finding.as_ref(), test);

@@ -6,7 +6,7 @@
 mod played;
 
 use mitmlab::record::{Bytes, LegKind, Observer};
-use mitmlab::scenario::{Check, CheckClient, Detector, Expect, Says, Trust, VerdictKind};
+use mitmlab::scenario::{Check, CheckClient, Detector, Expect, Says, Trust, VerdictKind, Voice};
 use mitmlab::verdict::{Grade, LegTruth, Outcome, Reaction, Surroundings, judge, reaction, target};
 use played::{HOST, addresses, around, check, leg, leg_with};
 
@@ -381,7 +381,7 @@ fn a_detector_is_graded_by_what_it_says_in_two_legs() {
     ];
     for (forged, before, after, grade) in rows {
         let says = |words: &str, leg: LegTruth| LegTruth { stdout_head: format!("{{\"finding\":\"{words}\"}}"), ..leg };
-        let detector = Detector { run: vec!["detector".to_owned()], says: Says::Json("/finding".to_owned()) };
+        let detector = Detector { run: vec!["detector".to_owned()], voice: Voice::of(Says::Json("/finding".to_owned())) };
         let expect = Expect { finding: Some(after.to_owned()), ..Expect::default() };
         let check = Check { client: CheckClient::Detector(detector), ..check(expect) };
         let control = says(before, leg(LegKind::Control, &["HSO cn"], false));

@@ -7,11 +7,12 @@ use time::OffsetDateTime;
 
 use super::{Resolver, commands, site_of};
 use crate::scenario::diagnostic::{Kind, Spot};
-use crate::scenario::plan::{Check, CheckClient, Detector, Phase, Plan, Says};
+use crate::scenario::plan::{Check, CheckClient, Phase, Plan};
 use crate::scenario::suggest;
 use crate::scenario::words::{Trust, Vantage};
-use crate::scenario::written::{At, CheckWritten, DetectorWritten, ExpectWritten, OneOrMany, Scenario, TwinWritten, When};
+use crate::scenario::written::{At, CheckWritten, ExpectWritten, OneOrMany, Scenario, TwinWritten, When};
 
+mod detector;
 mod expect;
 
 pub(super) fn resolve(r: &mut Resolver<'_>, written: &Scenario, plan: &Plan) -> Vec<Check> {
@@ -206,7 +207,7 @@ fn clients(r: &mut Resolver<'_>, written: &At<CheckWritten>, plan: &Plan) -> Vec
             filled.iter().map(|argv| (CheckClient::Command(argv.clone()), label(argv, &filled))).collect()
         }
         (None, Some(detector)) => {
-            self::detector(r, detector, url, plan).into_iter().map(|d| (CheckClient::Detector(d), String::new())).collect()
+            detector::detector(r, detector, url, plan).into_iter().map(|d| (CheckClient::Detector(d), String::new())).collect()
         }
         (Some(_), Some(detector)) => {
             let spot = r.spot(detector);
@@ -228,35 +229,6 @@ fn label(argv: &[String], all: &[Vec<String>]) -> String {
     let program = argv.first();
     let alone = all.iter().filter(|other| other.first() == program).count() == 1;
     if alone { program.cloned().unwrap_or_default() } else { argv.join(" ") }
-}
-
-fn detector(r: &mut Resolver<'_>, written: &At<DetectorWritten>, url: Option<&str>, plan: &Plan) -> Option<Detector> {
-    let spot = r.spot(written);
-    let (Some(run), Some(says)) = (&written.run, &written.says) else {
-        let hint = "`detector = { run = [\"mitmlab\", \"probe\", \"{url}\"], says = { json = \"/finding\" } }`";
-        r.collector.report(Kind::Missing, &spot, "a detector needs `run` and `says`").hint(hint);
-        return None;
-    };
-    let ways = [
-        says.json.as_ref().map(|j| Says::Json(j.value().clone())),
-        says.line.as_ref().map(|l| Says::Line(l.value().clone())),
-        says.exit.as_ref().map(|e| Says::Exit(e.0.clone())),
-    ];
-    let mut ways = ways.into_iter().flatten();
-    let (Some(way), None) = (ways.next(), ways.next()) else {
-        let spot = r.spot(says);
-        r.collector
-            .report(Kind::Contradiction, &spot, "a finding is read in one way")
-            .hint("exactly one of `json`, `line`, `exit`");
-        return None;
-    };
-    if let Some(json) = says.json.as_ref().filter(|j| !j.is_empty() && !j.starts_with('/')) {
-        let spot = r.spot(json);
-        r.collector
-            .report(Kind::BadValue, &spot, format!("`{}` is no JSON pointer", json.value()))
-            .hint(format!("`/{}`", json.value()));
-    }
-    Some(Detector { run: commands::fill_in(r, run.value(), url, &spot, &plan.world), says: way })
 }
 
 fn matrix(r: &mut Resolver<'_>, written: &At<CheckWritten>, lengths: &[(&str, usize)]) {

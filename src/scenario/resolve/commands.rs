@@ -100,7 +100,8 @@ fn placeholders(word: &str) -> impl Iterator<Item = &str> {
 }
 
 /// What the runner fills in. `{address:NAME}` is filled in here.
-const PLACEHOLDERS: &[&str] = &["url", "host", "pin", "ca", "lab", "roots", "ct_logs", "blocklist", "crl", "pins", "address"];
+const PLACEHOLDERS: &[&str] =
+    &["url", "host", "pin", "ca", "lab", "roots", "ct_logs", "blocklist", "crl", "pins", "control", "out", "address"];
 
 #[cfg(test)]
 mod tests {
