@@ -61,7 +61,44 @@ macro_rules! console {
 }
 
 /// `lab/console`.
-static FILES: &[(&str, &[u8])] = console!["index.html"];
+static FILES: &[(&str, &[u8])] = console![
+    "app.js",
+    "connections.js",
+    "days/kazakhstan-2019.json",
+    "element.js",
+    "events.js",
+    "index.html",
+    "lang/en.json",
+    "lang/kk.json",
+    "lang/ru.json",
+    "language.js",
+    "mark.svg",
+    "outcome.js",
+    "server.js",
+    "style/base.css",
+    "style/lab.css",
+    "style/lesson.css",
+    "style/list.css",
+    "style/network.css",
+    "style/shell.css",
+    "style/story.css",
+    "theme.js",
+    "view/bench.js",
+    "view/certificates.js",
+    "view/common.js",
+    "view/join.js",
+    "view/lab.js",
+    "view/lesson.js",
+    "view/lessons.js",
+    "view/list.js",
+    "view/network.js",
+    "view/places.js",
+    "view/question.js",
+    "view/story.js",
+    "view/timeline.js",
+    "view/trainer.js",
+    "view/verdicts.js",
+];
 
 #[cfg(test)]
 mod tests {
