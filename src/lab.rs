@@ -183,8 +183,10 @@ impl Lab {
                 leg.is_some() && !middlebox.standings().of(leg).interference
             }
         };
+        let names = dns_hook(&middlebox, &recorder);
         for (place, listener) in listeners {
             let origins = Origins::new(Arc::clone(&world), Arc::clone(&pki), recorder.clone())
+                .with_names(Resolver::new(Arc::clone(&world), recorder.clone()).with_hook(Arc::clone(&names)))
                 .at(place)
                 .with_forgiveness(forgiving.clone())
                 .with_root(root_of(&plan, &authorities, &middlebox, &recorder))
@@ -192,7 +194,6 @@ impl Lab {
                 .with_dial(ground.dial_program(place));
             tasks.0.push(origin::serve(listener, Arc::new(origins)));
         }
-        let names = dns_hook(&middlebox, &recorder);
         #[cfg(target_os = "linux")]
         if let Ground::Sealed(sealed) = &ground {
             let resolver = Resolver::new(Arc::clone(&world), recorder.clone()).with_hook(Arc::clone(&names));
@@ -374,8 +375,10 @@ fn dns_hook(middlebox: &Arc<Middlebox>, recorder: &Recorder) -> Hook {
         let standing = middlebox.standings().of(question.leg.or_else(|| recorder.leg_of(question.client.ip())));
         let own = own_resolvers.contains(&question.resolver.ip());
         let from_abroad = standing.vantage == Vantage::Outside;
-        if !standing.interference || from_abroad && !own {
-            return None; // nobody is between a client abroad and a resolver abroad
+        // Nobody is between a client abroad and a resolver abroad, and nobody on the path reads what is within TLS. The operator's own
+        // resolver lies in either.
+        if !standing.interference || !own && (from_abroad || question.within.is_some()) {
+            return None;
         }
         let context = Context {
             phase: standing.phase,

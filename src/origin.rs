@@ -7,7 +7,8 @@
 //!
 //! ```text
 //!  accept ──► first bytes ──► select(address, port, name) ─► https ─► http ─► page
-//!                                                          ├► http ────────┘
+//!                                                          ├► http ────────┘          └► dns (DoH)
+//!                                                          ├► dns (DoT)
 //!                                                          ├► mail: SMTP, IMAP, POP3 (where the server speaks first: at once)
 //!                                                          └► relay to a program (Exec) or a server of the user's own
 //! ```
@@ -26,6 +27,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use crate::network::listen::Listener;
+use crate::network::resolver::Resolver;
 use crate::pki::PublicPki;
 use crate::record::Recorder;
 use crate::scenario::{Cert, Place, Site, Vantage, World};
@@ -33,6 +35,7 @@ use crate::scenario::{Cert, Place, Site, Vantage, World};
 mod accept;
 mod answer;
 mod body;
+mod dns;
 mod exec;
 mod first;
 mod http;
@@ -72,6 +75,7 @@ pub struct Origins {
     patience: Patience,
     turns: Arc<AtomicUsize>,
     post: Arc<mail::PostOffice>,
+    names: Option<Resolver>,
 }
 
 /// How long a server waits.
@@ -100,6 +104,7 @@ impl Origins {
             patience: Patience { hello: Duration::from_secs(10), idle: Duration::from_secs(60) },
             turns: Arc::default(),
             post: Arc::default(),
+            names: None,
         }
     }
 
@@ -149,6 +154,13 @@ impl Origins {
     #[must_use]
     pub fn with_root(mut self, root: Root) -> Self {
         self.root = root;
+        self
+    }
+
+    /// The resolver behind DNS over TLS and over HTTPS.
+    #[must_use]
+    pub fn with_names(mut self, names: Resolver) -> Self {
+        self.names = Some(names);
         self
     }
 

@@ -28,7 +28,7 @@ pub use capture::{Capture, CaptureSummary, Limits, Tap};
 pub use connection::{
     Alert, Bytes, Certificate, Close, CloseKind, Connection, DecisionRecord, HalfTruth, Handshake, Hello, Origin, Request,
 };
-pub use event::{ConnectionId, Entry, Event, Half, LegId, LegKind, Observer, Side};
+pub use event::{ConnectionId, DnsWithin, Entry, Event, Half, LegId, LegKind, Observer, Side};
 pub use folder::{RecordFolder, RunFile, write_connections};
 pub use jsonl::Losses;
 pub use keylog::KeyLog;

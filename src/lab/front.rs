@@ -99,8 +99,15 @@ fn look_up(shared: &Shared, name: &str, leg: LegId, client: SocketAddr) -> Optio
     let resolver = shared.plan.world.isp_resolver.first().copied().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let resolver = SocketAddr::new(resolver, DNS);
     let name = name.to_ascii_lowercase();
-    let question =
-        Question { name: name.clone(), kind: "A".to_owned(), client, resolver, transport: Transport::Udp, leg: Some(leg) };
+    let question = Question {
+        name: name.clone(),
+        kind: "A".to_owned(),
+        client,
+        resolver,
+        transport: Transport::Udp,
+        within: None,
+        leg: Some(leg),
+    };
     let changed = (shared.names.0)(&question);
     let genuine = || {
         let site = shared.plan.world.named(&name)?;
@@ -109,13 +116,13 @@ fn look_up(shared: &Shared, name: &str, leg: LegId, client: SocketAddr) -> Optio
     let answer = match changed.as_ref().map(|changed| &changed.trick) {
         Some(DnsTrick::Forge { address } | DnsTrick::Duplicate { address }) => Some(*address),
         Some(DnsTrick::Nxdomain | DnsTrick::Refused | DnsTrick::Servfail | DnsTrick::Timeout) => None,
-        Some(DnsTrick::StripHttpsRecord) | None => genuine(),
+        Some(DnsTrick::StripHttpsRecord | DnsTrick::StripEch | DnsTrick::StripAlpn) | None => genuine(),
     };
     let (rule, phase) = changed.map_or((None, None), |changed| (changed.rule, changed.phase));
     if rule.is_some() {
         let answer = vec![answer.map_or("(no address)".to_owned(), |address| address.to_string())];
         let (kind, transport) = (question.kind, Transport::Udp);
-        let event = Event::DnsQuery { client, resolver, name, kind, transport, answer, rule, phase };
+        let event = Event::DnsQuery { client, resolver, name, kind, transport, within: None, answer, rule, phase };
         shared.recorder.emit_run(Some(leg), event);
     }
     answer

@@ -98,7 +98,7 @@ pub async fn pass_by(middlebox: &Middlebox, arrival: &Arrival, client: Prefixed<
 fn may_speak_first(middlebox: &Middlebox, arrival: &Arrival) -> bool {
     let site = middlebox.plan.world.site(arrival.destination.ip(), arrival.asked.as_deref());
     let service = site.and_then(|site| site.services.iter().find(|s| s.port == arrival.destination.port()));
-    service.is_some_and(|service| !matches!(service.serve, Serve::Https { .. } | Serve::Http { .. }))
+    service.is_some_and(|service| !matches!(service.serve, Serve::Https { .. } | Serve::Dot | Serve::Http { .. }))
 }
 
 /// `dialled` is a connection to the origin that was made while the client was silent.

@@ -1,23 +1,25 @@
 //! The lab's resolvers: DNS over UDP and TCP (RFC 1035, RFC 6891, RFC 7766), for every resolver address of the world.
 //!
-//! They know the world's names and nothing else: A and AAAA for sites, PTR for their addresses, an empty NOERROR for
+//! They know the world's names and nothing else: A, AAAA and HTTPS for sites, PTR for their addresses, an empty NOERROR for
 //! other types of known names, NXDOMAIN for the rest (a wildcard answer makes detectors report DNS hijacking). They
 //! forward to nobody. A [`Hook`] lets the box or an operator change an answer; the tricks themselves are done here.
 //!
-//! [`Resolver::answer`] is pure: bytes in, bytes out. The loops around it are [`serve_udp`] and [`serve_tcp`].
+//! [`Resolver::answer`] is pure: bytes in, bytes out. The loops around it are [`serve_udp`], [`serve_tcp`] and, for a stream that
+//! somebody else has accepted and secured (DNS over TLS), [`serve_stream`].
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use crate::record::{Event, Recorder};
+use crate::record::{DnsWithin, Event, Recorder};
 use crate::scenario::{DnsTrick, Transport, World};
 
 mod query;
 mod reply;
 mod serve;
+mod svcb;
 mod zone;
 
-pub use serve::{AddressedUdp, Datagram, FixedUdp, serve_tcp, serve_udp};
+pub use serve::{AddressedUdp, Datagram, FixedUdp, serve_stream, serve_tcp, serve_udp};
 
 use query::{Bad, Query};
 use reply::{Data, Rcode, Reply};
@@ -42,6 +44,8 @@ pub struct Question {
     pub resolver: SocketAddr,
     /// UDP or TCP.
     pub transport: Transport,
+    /// Within TLS, where nobody on the path reads it.
+    pub within: Option<DnsWithin>,
     /// The leg that asks, where the address does not tell.
     pub leg: Option<crate::record::LegId>,
 }
@@ -59,6 +63,19 @@ pub struct Changed {
 
 /// Asked for every question; none leaves the true answer.
 pub type Hook = Arc<dyn Fn(&Question) -> Option<Changed> + Send + Sync>;
+
+/// How a message came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// Who asks.
+    pub client: SocketAddr,
+    /// The resolver's address that was asked.
+    pub resolver: SocketAddr,
+    /// UDP or TCP.
+    pub transport: Transport,
+    /// Within TLS.
+    pub within: Option<DnsWithin>,
+}
 
 /// What becomes of a query.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -91,7 +108,8 @@ impl Resolver {
     }
 
     /// Answers one message. Never panics, whatever the bytes.
-    pub fn answer(&self, message: &[u8], client: SocketAddr, resolver: SocketAddr, transport: Transport) -> Answer {
+    pub fn answer(&self, message: &[u8], way: Way) -> Answer {
+        let Way { client, resolver, transport, within } = way;
         let query = match Query::read(message) {
             Ok(query) => query,
             Err(Bad::Garbage) => return Answer::default(),
@@ -99,7 +117,7 @@ impl Resolver {
             Err(Bad::Opcode(header)) => return Answer { replies: vec![header.refused(Rcode::NotImp)], event: None },
         };
         let kind = query::kind_name(query.kind);
-        let question = Question { name: query.name.clone(), kind, client, resolver, transport, leg: None };
+        let question = Question { name: query.name.clone(), kind, client, resolver, transport, within, leg: None };
         let changed = self.hook.as_ref().and_then(|hook| hook(&question));
         let replies = self.replies(&query, changed.as_ref().map(|c| &c.trick));
         let told = if replies.is_empty() { vec!["(silence)".to_owned()] } else { replies.iter().flat_map(Reply::told).collect() };
@@ -112,6 +130,7 @@ impl Resolver {
                 name: question.name,
                 kind: question.kind,
                 transport,
+                within,
                 answer: told,
                 phase: changed.as_ref().and_then(|c| c.phase.clone()),
                 rule: changed.and_then(|c| c.rule),
@@ -134,7 +153,15 @@ impl Resolver {
                 reply.strip(&[query::SVCB, query::HTTPS]);
                 vec![reply]
             }
+            Some(DnsTrick::StripEch) => self.with_bindings(query, |binding| binding.ech = None),
+            Some(DnsTrick::StripAlpn) => self.with_bindings(query, |binding| binding.alpn.clear()),
         }
+    }
+
+    fn with_bindings<'q>(&self, query: &'q Query<'q>, change: impl Fn(&mut svcb::Binding)) -> Vec<Reply<'q>> {
+        let mut reply = self.truth(query);
+        reply.change_bindings(change);
+        vec![reply]
     }
 
     fn truth<'q>(&self, query: &'q Query<'q>) -> Reply<'q> {
@@ -154,10 +181,10 @@ impl Resolver {
     }
 
     /// Answers and records.
-    fn serve(&self, message: &[u8], client: SocketAddr, resolver: SocketAddr, transport: Transport) -> Vec<Vec<u8>> {
-        let Answer { replies, event } = self.answer(message, client, resolver, transport);
+    pub fn serve(&self, message: &[u8], way: Way) -> Vec<Vec<u8>> {
+        let Answer { replies, event } = self.answer(message, way);
         if let Some(event) = event {
-            self.recorder.emit_run(self.recorder.leg_of(client.ip()), event);
+            self.recorder.emit_run(self.recorder.leg_from(way.client), event);
         }
         replies
     }

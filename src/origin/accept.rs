@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::first::{self, Beginning, First};
 use super::mail::{self, Mail};
 use super::select::Nobody;
-use super::{Origins, http, https, relay};
+use super::{Origins, dns, http, https, relay};
 use crate::network::listen::{Accepted, Listener};
 use crate::record::{CloseKind, Side};
 use crate::scenario::Serve;
@@ -91,6 +91,7 @@ async fn begin(visit: &Visit, stream: TcpStream, beginning: Beginning) {
             http::wrong_port(visit, stream, beginning.bytes).await;
         }
         (Serve::Https { .. }, _) => https::serve(visit, stream, beginning, name.as_deref()).await,
+        (Serve::Dot, _) => dns::serve_dot(visit, stream, beginning, name.as_deref()).await,
         (Serve::Http { .. }, _) => http::serve_plain(visit, stream, beginning.bytes).await,
         (serve @ Serve::Mail { .. }, _) => {
             if let Some(mail) = Mail::of(serve) {

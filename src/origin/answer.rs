@@ -4,15 +4,14 @@
 //! size), `/echo` (what reached the server), `/login` (a form), `/.well-known/mitmlab` (the TLS that the origin saw).
 //! The marker `x-mitmlab-origin: genuine` is in every answer, so that a client can prove that it reached the origin.
 
-use hyper::body::Incoming;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version, header};
 
 use super::accept::Visit;
-use super::body::Page;
+use super::body::{Page, Posted};
 use super::portal::Form;
 use super::select::Selected;
-use super::{page, shelf};
+use super::{dns, page, shelf};
 use crate::record::{Handshake, Hello, Request as Told};
 use crate::scenario::Serve;
 
@@ -33,14 +32,14 @@ pub(super) struct TlsSeen {
 }
 
 /// Answers, and tells the record.
-pub(super) async fn answer(visit: &Visit, seen: &Seen, request: Request<Incoming>) -> Response<Page> {
+pub(super) async fn answer<B: Posted>(visit: &Visit, seen: &Seen, request: Request<B>) -> Response<Page> {
     let asked = Asked::new(&request);
     let mut told = told(&request, &asked);
     let is_head = request.method() == Method::HEAD;
     let name = asked.host.as_deref().or(seen.default_name.as_deref());
     let selected = visit.origins.select(visit.destination, name);
     let mut response = match selected {
-        Ok(selected) => route(visit, seen, selected, &asked, request, &mut told.secrets).await,
+        Ok(selected) => route(visit, seen, selected, &asked, request, &mut told).await,
         Err(nobody) => text(StatusCode::NOT_FOUND, nobody.text(visit.destination)),
     };
     mark(response.headers_mut(), selected.ok().as_ref(), seen);
@@ -64,7 +63,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    fn new(request: &Request<Incoming>) -> Self {
+    fn new<B>(request: &Request<B>) -> Self {
         let header = || request.headers().get(header::HOST).and_then(|h| h.to_str().ok());
         let authority = request.uri().authority().map(|a| a.as_str()).or_else(header);
         Self {
@@ -75,29 +74,31 @@ impl Asked {
     }
 }
 
-async fn route(
+async fn route<B: Posted>(
     visit: &Visit,
     seen: &Seen,
     selected: Selected<'_>,
     asked: &Asked,
-    request: Request<Incoming>,
-    secrets: &mut Vec<String>,
+    request: Request<B>,
+    told: &mut Told,
 ) -> Response<Page> {
     let host = asked.host.clone().unwrap_or_else(|| page::site_name(selected.site));
     let pages = match &selected.service.serve {
         Serve::Http { to_https: true, .. } => return to_https(&host, asked),
         Serve::Http { pages, .. } | Serve::Https { pages, .. } => pages.as_deref(),
-        Serve::Mail { .. } | Serve::Exec { .. } | Serve::Loopback { .. } => None,
+        Serve::Dot | Serve::Mail { .. } | Serve::Exec { .. } | Serve::Loopback { .. } => None,
     };
     if crate::pki::is_service_host(&host) {
         return authorities(visit, &host, &asked.path, request).await;
     }
+    let resolves = matches!(selected.service.serve, Serve::Https { doh: true, .. });
     let context = page::Context { site: selected.site, host: &host };
     match asked.path.as_str() {
         "/.well-known/mitmlab" => json(&page::facts(visit, seen, &context)),
+        dns::PATH if resolves => dns::doh(visit, asked.query.as_deref(), request, told).await,
         "/echo" => page::echo(request).await,
         "/sink" => page::sink(request).await,
-        "/login" => page::login(&context, request, secrets).await,
+        "/login" => page::login(&context, request, &mut told.secrets).await,
         path if path.starts_with("/bytes/") => bytes(path),
         _ if !matches!(*request.method(), Method::GET | Method::HEAD) => {
             text(StatusCode::METHOD_NOT_ALLOWED, "this page is for GET and HEAD".to_owned())
@@ -114,7 +115,7 @@ async fn route(
 }
 
 /// The genuine authorities' own site: OCSP, revocation lists, certificates.
-async fn authorities(visit: &Visit, host: &str, path: &str, request: Request<Incoming>) -> Response<Page> {
+async fn authorities<B: Posted>(visit: &Visit, host: &str, path: &str, request: Request<B>) -> Response<Page> {
     let posted = match *request.method() {
         Method::POST => match page::read(request).await {
             Some(body) => Some(body),
@@ -165,8 +166,9 @@ fn mark(headers: &mut HeaderMap, selected: Option<&Selected<'_>>, seen: &Seen) {
     }
 }
 
-fn told(request: &Request<Incoming>, asked: &Asked) -> Told {
+fn told<B>(request: &Request<B>, asked: &Asked) -> Told {
     let protocol = match request.version() {
+        Version::HTTP_3 => "h3",
         Version::HTTP_2 => "h2",
         Version::HTTP_10 => "http/1.0",
         _ => "http/1.1",

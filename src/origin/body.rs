@@ -6,6 +6,11 @@ use std::task::{Context, Poll};
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 
+/// The body of a request, over whatever version of HTTP it comes.
+pub(super) trait Posted: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin {}
+
+impl<B> Posted for B where B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin {}
+
 /// The body of an answer.
 #[derive(Debug)]
 pub(super) enum Page {

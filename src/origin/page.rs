@@ -1,13 +1,13 @@
 //! The pages that every site has.
 
 use http_body_util::{BodyExt as _, Limited};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Buf as _, Bytes};
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::accept::Visit;
 use super::answer::{Seen, html, text, with_type};
-use super::body::Page;
+use super::body::{Page, Posted};
 use super::shelf::Found;
 use crate::scenario::{Place, Site};
 
@@ -65,7 +65,7 @@ pub(super) fn facts(visit: &Visit, seen: &Seen, context: &Context<'_>) -> Value 
 }
 
 /// The request as it reached the server: to see what an interceptor could have read or changed.
-pub(super) async fn echo(request: Request<Incoming>) -> Response<Page> {
+pub(super) async fn echo<B: Posted>(request: Request<B>) -> Response<Page> {
     let mut told = format!("{} {} {:?}\n", request.method(), request.uri(), request.version());
     for (name, value) in request.headers() {
         told.push_str(&format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
@@ -78,10 +78,10 @@ pub(super) async fn echo(request: Request<Incoming>) -> Response<Page> {
 }
 
 /// Takes an upload of any size, and says how large it was.
-pub(super) async fn sink(request: Request<Incoming>) -> Response<Page> {
+pub(super) async fn sink<B: Posted>(request: Request<B>) -> Response<Page> {
     let (mut body, mut bytes) = (request.into_body(), 0u64);
     while let Some(Ok(frame)) = body.frame().await {
-        bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+        bytes += frame.data_ref().map_or(0, |data| data.remaining() as u64);
         if bytes > MOST_SUNK {
             return text(StatusCode::PAYLOAD_TOO_LARGE, format!("more than {MOST_SUNK} bytes"));
         }
@@ -93,7 +93,7 @@ pub(super) async fn sink(request: Request<Incoming>) -> Response<Page> {
 const MOST_SUNK: u64 = 1 << 30;
 
 /// A form, and what happens to what is typed into it: nothing.
-pub(super) async fn login(context: &Context<'_>, request: Request<Incoming>, secrets: &mut Vec<String>) -> Response<Page> {
+pub(super) async fn login<B: Posted>(context: &Context<'_>, request: Request<B>, secrets: &mut Vec<String>) -> Response<Page> {
     if request.method() != Method::POST {
         return html(StatusCode::OK, filled(context, LOGIN));
     }
@@ -104,7 +104,7 @@ pub(super) async fn login(context: &Context<'_>, request: Request<Incoming>, sec
     html(StatusCode::OK, filled(context, LOGGED_IN))
 }
 
-pub(super) async fn read(request: Request<Incoming>) -> Option<Bytes> {
+pub(super) async fn read<B: Posted>(request: Request<B>) -> Option<Bytes> {
     Limited::new(request.into_body(), MOST_BODY).collect().await.ok().map(|body| body.to_bytes())
 }
 

@@ -58,7 +58,9 @@ fn target(visit: &Visit) -> io::Result<SocketAddr> {
             let program = argv.first().map_or("the program", String::as_str);
             io::Error::new(io::ErrorKind::NotConnected, format!("`{program}` was not started"))
         }),
-        Serve::Https { .. } | Serve::Http { .. } | Serve::Mail { .. } => Err(io::Error::other("not a relayed service")),
+        Serve::Https { .. } | Serve::Dot | Serve::Http { .. } | Serve::Mail { .. } => {
+            Err(io::Error::other("not a relayed service"))
+        }
     }
 }
 

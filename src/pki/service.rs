@@ -38,6 +38,7 @@ pub fn service_site(world: &World) -> Option<Site> {
         place: Place::Outside,
         services: vec![Service { port: 80, serve: Serve::Http { pages: None, to_https: false } }],
         cert: Cert::Good,
+        ech: None,
     })
 }
 

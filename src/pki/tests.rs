@@ -23,6 +23,7 @@ fn site(names: &[&str], cert: Cert) -> Site {
         place: Place::Outside,
         services: Vec::new(),
         cert,
+        ech: None,
     }
 }
 

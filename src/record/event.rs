@@ -76,6 +76,16 @@ pub enum Side {
     Server,
 }
 
+/// What protects a DNS query on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DnsWithin {
+    /// DNS over TLS (RFC 7858).
+    Dot,
+    /// DNS over HTTPS (RFC 8484).
+    Doh,
+}
+
 /// One line of the record: an event with its place in the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
@@ -181,6 +191,9 @@ pub enum Event {
         kind: String,
         /// `udp` or `tcp`.
         transport: Transport,
+        /// Within TLS, where nobody on the path reads it; none in the clear.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within: Option<DnsWithin>,
         /// What was answered: records in presentation form, or `NXDOMAIN`, `REFUSED`, `(silence)` ...
         answer: Vec<String>,
         /// The rule that changed the answer, if one did.

@@ -96,7 +96,10 @@ impl Plan {
             return vec![53];
         }
         if when.host.is_some() {
-            return services().filter(|s| !matches!(s.serve, Serve::Https { .. } | Serve::Mail { .. })).map(|s| s.port).collect();
+            return services()
+                .filter(|s| !matches!(s.serve, Serve::Https { .. } | Serve::Dot | Serve::Mail { .. }))
+                .map(|s| s.port)
+                .collect();
         }
         if named {
             return services().filter(|s| !matches!(s.serve, Serve::Http { .. })).map(|s| s.port).collect();

@@ -97,6 +97,8 @@ pub struct Site {
     pub services: Vec<Service>,
     /// Its certificate.
     pub cert: Cert,
+    /// An ECHConfigList (RFC 9849 section 4) for its HTTPS record. The lab's servers do not decrypt: a hint to be published and stripped.
+    pub ech: Option<Vec<u8>>,
 }
 
 impl Site {
@@ -133,7 +135,13 @@ pub enum Serve {
         hsts: bool,
         /// The only version of TLS that it speaks; 1.2 and 1.3 if none.
         tls: Option<TlsVersion>,
+        /// DNS over HTTPS (RFC 8484) is answered at `/dns-query`.
+        doh: bool,
+        /// HTTP/3 is spoken on the UDP port of the same number, and said to be (Alt-Svc, HTTPS record).
+        http3: bool,
     },
+    /// DNS over TLS (RFC 7858).
+    Dot,
     /// Plain HTTP, pages from a folder; or a redirect to https.
     Http {
         /// Folder under `lab/sites`.

@@ -233,8 +233,12 @@ pub enum DnsTrick {
         /// The address of the first answer.
         address: std::net::IpAddr,
     },
-    /// HTTPS records (ECH configurations, ALPN hints) are taken out.
+    /// HTTPS and SVCB records (RFC 9460) are taken out: their hints of HTTP/3 and their ECH configurations with them.
     StripHttpsRecord,
+    /// The ECH configuration alone is taken out of HTTPS records, so that the client's hello names the host.
+    StripEch,
+    /// The protocols alone (`alpn`) are taken out of HTTPS records, so that the client has no hint of HTTP/3.
+    StripAlpn,
 }
 
 /// What the box does. Written `action = "intercept"` or `action = { throttle = { kbps = 128 } }`.

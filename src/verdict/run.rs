@@ -244,6 +244,7 @@ mod tests {
             name: "a.test".to_owned(),
             kind: "A".to_owned(),
             transport: Transport::Udp,
+            within: None,
             answer: vec!["NXDOMAIN".to_owned()],
             rule: Some("no-name".to_owned()),
             phase: None,

@@ -142,6 +142,7 @@ mod tests {
             place: Place::Outside,
             services: Vec::new(),
             cert: Cert::Expired,
+            ech: None,
         };
         let world = World { sites: vec![site], ..World::default() };
         let around = Surroundings::of(&world, "always");

@@ -53,7 +53,7 @@ impl Bench {
             listeners.push(listener);
         }
         let names = vec![NAME.to_owned()];
-        let site = Site { names, addresses: vec![HERE], asn: None, place: Place::Outside, services, cert: Cert::Good };
+        let site = Site { names, addresses: vec![HERE], asn: None, place: Place::Outside, services, cert: Cert::Good, ech: None };
         let world = Arc::new(World { sites: vec![site], ..World::default() });
         let origins = Arc::new(knob(Origins::new(world, Arc::clone(&pki), recorder.clone())));
         let serve = |listener| origin::serve(Listener::transparent(listener), Arc::clone(&origins));

@@ -47,6 +47,15 @@ impl Bench {
     }
 
     pub(crate) async fn serving(sites: Vec<(&'static str, Cert)>, knob: impl Fn(Origins) -> Origins) -> Self {
+        Self::with_services(sites, knob, |_, serve| serve).await
+    }
+
+    /// Something else than a web page, where `instead` says so for a site's name.
+    pub(crate) async fn with_services(
+        sites: Vec<(&'static str, Cert)>,
+        knob: impl Fn(Origins) -> Origins,
+        instead: impl Fn(&str, Serve) -> Serve,
+    ) -> Self {
         let clock = Clock::of_this_machine();
         let pki = PublicPki::new(&clock).expect("a PKI");
         let recorder = Recorder::new();
@@ -55,7 +64,11 @@ impl Bench {
         for (name, cert) in sites {
             let listener = TcpListener::bind((HERE, 0)).await.expect("a listener");
             let port = listener.local_addr().expect("an address").port();
-            world.sites.push(site(name, port, cert));
+            let mut site = site(name, port, cert);
+            for service in &mut site.services {
+                service.serve = instead(name, service.serve.clone());
+            }
+            world.sites.push(site);
             ports.insert(name, port);
             listeners.push(listener);
         }
@@ -97,8 +110,12 @@ pub(crate) fn site(name: &str, port: u16, cert: Cert) -> Site {
         addresses: vec![HERE],
         asn: None,
         place: Place::Outside,
-        services: vec![Service { port, serve: Serve::Https { pages: Some("bank".into()), alpn, hsts: true, tls: None } }],
+        services: vec![Service {
+            port,
+            serve: Serve::Https { pages: Some("bank".into()), alpn, hsts: true, tls: None, doh: false, http3: false },
+        }],
         cert,
+        ech: None,
     }
 }
 

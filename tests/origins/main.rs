@@ -3,5 +3,6 @@
 
 mod bench;
 mod clients;
+mod names;
 mod record;
 mod services;

@@ -4,8 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::query::{
     A, AAAA, FLAG_AUTHORITATIVE, FLAG_CHECKING_DISABLED, FLAG_RECURSION_AVAILABLE, FLAG_RECURSION_DESIRED, FLAG_RESPONSE,
-    FLAG_TRUNCATED, HEADER, IN, OPT, OUR_SIZE, PTR, Query, SOA,
+    FLAG_TRUNCATED, HEADER, HTTPS, IN, OPT, OUR_SIZE, PTR, Query, SOA,
 };
+use super::svcb::Binding;
 
 /// What a record says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub(super) enum Data {
     Aaaa(Ipv6Addr),
     /// A name for an address.
     Ptr(String),
+    /// What to know of the host before dialling it.
+    Https(Binding),
 }
 
 /// Response codes (RFC 1035 section 4.1.1; BADVERS RFC 6891 section 9).
@@ -75,6 +78,20 @@ impl<'a> Reply<'a> {
     /// Takes records of these types out.
     pub(super) fn strip(&mut self, kinds: &[u16]) {
         self.records.retain(|data| !kinds.contains(&data.kind()));
+        if self.records.is_empty() && self.rcode == Rcode::NoError {
+            self.denial = Some(Denial::NoData); // what a resolver says that never had any
+        }
+    }
+
+    /// Changes what HTTPS records say; one that says nothing more is taken out.
+    pub(super) fn change_bindings(&mut self, change: impl Fn(&mut Binding)) {
+        for data in &mut self.records {
+            if let Data::Https(binding) = data {
+                change(binding);
+            }
+        }
+        self.records.retain(|data| *data != Data::Https(Binding::default()));
+        self.strip(&[]);
     }
 
     /// For the record: presentation form, or the code.
@@ -141,6 +158,7 @@ impl Data {
             Self::A(_) => A,
             Self::Aaaa(_) => AAAA,
             Self::Ptr(_) => PTR,
+            Self::Https(_) => HTTPS,
         }
     }
 
@@ -149,7 +167,7 @@ impl Data {
         match self {
             Self::A(address) => Some(IpAddr::V4(*address)),
             Self::Aaaa(address) => Some(IpAddr::V6(*address)),
-            Self::Ptr(_) => None,
+            Self::Ptr(_) | Self::Https(_) => None,
         }
     }
 
@@ -158,6 +176,7 @@ impl Data {
             Self::A(address) => format!("A {address}"),
             Self::Aaaa(address) => format!("AAAA {address}"),
             Self::Ptr(name) => format!("PTR {name}"),
+            Self::Https(binding) => binding.told(),
         }
     }
 
@@ -166,6 +185,7 @@ impl Data {
             Self::A(address) => address.octets().to_vec(),
             Self::Aaaa(address) => address.octets().to_vec(),
             Self::Ptr(name) => wire_name(name),
+            Self::Https(binding) => binding.bytes(),
         }
     }
 }

@@ -9,12 +9,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::UdpSocket;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::Resolver;
+use super::{Resolver, Way};
 use crate::network::listen::{Accepted, Listener, unmap};
 use crate::scenario::Transport;
 
@@ -76,7 +76,8 @@ pub fn serve_udp(socket: impl AddressedUdp, resolver: Resolver) -> JoinHandle<()
             match socket.receive(&mut buffer).await {
                 Ok(Datagram { length, client, asked }) => {
                     let message = &buffer[..length.min(LARGEST)];
-                    for reply in resolver.serve(message, client, asked, Transport::Udp) {
+                    let way = Way { client, resolver: asked, transport: Transport::Udp, within: None };
+                    for reply in resolver.serve(message, way) {
                         if let Err(error) = socket.send(&reply, asked, client).await {
                             tracing::debug!(%error, %client, "a DNS answer was not sent");
                         }
@@ -100,7 +101,9 @@ pub fn serve_tcp(listener: Listener, resolver: Resolver) -> JoinHandle<()> {
                 Ok(accepted) => {
                     let resolver = resolver.clone();
                     open.spawn(async move {
-                        let ended = connection(accepted, &resolver).await;
+                        let Accepted { mut stream, client, destination } = accepted;
+                        let way = Way { client, resolver: destination, transport: Transport::Tcp, within: None };
+                        let ended = serve_stream(&mut stream, &resolver, way, IDLE).await;
                         tracing::trace!(?ended, "a DNS connection ended");
                         drop(place);
                     });
@@ -111,22 +114,32 @@ pub fn serve_tcp(listener: Listener, resolver: Resolver) -> JoinHandle<()> {
     })
 }
 
-/// Queries with a length before each, answered in order; many may be on their way (RFC 7766 section 6.2.1.1).
-async fn connection(accepted: Accepted, resolver: &Resolver) -> io::Result<()> {
-    let Accepted { mut stream, client, destination } = accepted;
+/// Queries with a length before each, answered in order; many may be on their way (RFC 7766 section 6.2.1.1). Ends when the client
+/// closes. Says nothing at the end: closing is the caller's.
+///
+/// # Errors
+/// The stream's, and `TimedOut` if nothing comes, or is taken, for `idle`.
+pub async fn serve_stream<S>(stream: &mut S, resolver: &Resolver, way: Way, idle: Duration) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     loop {
-        let Some(message) = within(IDLE, message(&mut stream)).await? else { return Ok(()) };
+        let Some(message) = within(idle, message(stream)).await? else { return Ok(()) };
         let mut out = Vec::new();
-        for reply in resolver.serve(&message, client, destination, Transport::Tcp) {
+        for reply in resolver.serve(&message, way) {
             out.extend(u16::try_from(reply.len()).unwrap_or(u16::MAX).to_be_bytes());
             out.extend(reply);
         }
-        within(IDLE, stream.write_all(&out)).await?;
+        within(idle, async {
+            stream.write_all(&out).await?;
+            stream.flush().await
+        })
+        .await?;
     }
 }
 
 /// The next message; none if the client has closed.
-async fn message(stream: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
+async fn message(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Vec<u8>>> {
     let length = match stream.read_u16().await {
         Ok(length) => usize::from(length),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),

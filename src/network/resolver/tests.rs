@@ -10,6 +10,8 @@ use super::*;
 use crate::network::listen::Listener;
 use crate::scenario::{Cert, Place, Site};
 
+mod bindings;
+
 fn site(names: &[&str], addresses: &[&str]) -> Site {
     Site {
         names: names.iter().map(|n| (*n).to_owned()).collect(),
@@ -18,21 +20,20 @@ fn site(names: &[&str], addresses: &[&str]) -> Site {
         place: Place::Outside,
         services: Vec::new(),
         cert: Cert::Good,
+        ech: None,
     }
 }
 
 fn world() -> World {
     let many: Vec<String> = (1..=120).map(|n| format!("198.18.1.{n}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    World {
-        sites: vec![
-            site(&["bank.lab.test", "www.bank.lab.test"], &["192.0.2.7", "2001:db8::7"]),
-            site(&["*.wild.test"], &["192.0.2.8"]),
-            site(&["own.wild.test"], &["192.0.2.9"]),
-            site(&["many.test"], &many),
-        ],
-        ..World::default()
-    }
+    let sites = vec![
+        site(&["bank.lab.test", "www.bank.lab.test"], &["192.0.2.7", "2001:db8::7"]),
+        site(&["*.wild.test"], &["192.0.2.8"]),
+        site(&["own.wild.test"], &["192.0.2.9"]),
+        site(&["many.test"], &many),
+    ];
+    World { sites: sites.into_iter().chain(bindings::sites()).collect(), ..World::default() }
 }
 
 fn resolver() -> Resolver {
@@ -49,7 +50,7 @@ fn tricked(trick: DnsTrick) -> Resolver {
 fn ask(resolver: &Resolver, message: &[u8], transport: Transport) -> Answer {
     let client = "192.0.2.100:4000".parse().expect("an address");
     let asked = "8.8.8.8:53".parse().expect("an address");
-    resolver.answer(message, client, asked, transport)
+    resolver.answer(message, Way { client, resolver: asked, transport, within: None })
 }
 
 fn query(name: &str, kind: TYPE) -> Vec<u8> {
@@ -218,6 +219,10 @@ async fn dig_is_content() {
     assert!(nothing.contains("status: NXDOMAIN") && nothing.contains("EDNS: version: 0") && nothing.contains("SOA"), "{nothing}");
     let plain = dig(&["@127.0.0.53", "+noedns", "bank.lab.test", "HTTPS"]).await;
     assert!(plain.contains("status: NOERROR") && plain.contains("ANSWER: 0") && !plain.contains("EDNS"), "{plain}");
+    for way in ["+notcp", "+tcp"] {
+        let told = dig(&["@127.0.0.53", "+short", way, "quick.test", "TYPE65"]).await;
+        assert_eq!(told, "1 . alpn=\"h3,h2,http/1.1\" ech=AAb+DQACAQI=\n");
+    }
     let version = dig(&["@127.0.0.53", "+edns=1", "+noednsneg", "bank.lab.test"]).await;
     assert!(version.contains("status: BADVERS"), "{version}");
     let pipelined = dig(&["@127.0.0.53", "+tcp", "+keepopen", "+short", "bank.lab.test", "own.wild.test"]).await;

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::reply::Data;
+use super::svcb::Binding;
 use crate::scenario::World;
 
 /// Everything that is known of a name (lower case, no final dot); none if it does not exist. A name above an existing
@@ -20,6 +21,7 @@ pub(super) fn look_up(world: &World, name: &str) -> Option<Vec<Data>> {
     let exact = |name: &str| world.sites.iter().find(|s| s.names.iter().any(|own| own.eq_ignore_ascii_case(name)));
     if let Some(site) = exact(name).or_else(|| world.named(name)) {
         addresses.extend(site.addresses.iter().copied().map(Data::from));
+        addresses.extend(Binding::of(site).map(Data::Https));
         return Some(addresses);
     }
     (is_above(world, name) || is_service_of(world, name)).then_some(addresses)

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use base64::Engine as _;
+
 use super::Resolver;
 use super::lists::is_host;
 use crate::scenario::diagnostic::{Kind, Spot};
@@ -104,6 +106,7 @@ fn add_sites(
                 place: written.place.as_ref().map(|p| *p.value()).unwrap_or_default(),
                 services: versioned(r, written, source, services),
                 cert: cert(r, written),
+                ech: ech(r, written, source),
             });
         }
     }
@@ -149,6 +152,20 @@ fn cert(r: &Resolver<'_>, written: &SiteWritten) -> Cert {
     }
 }
 
+fn ech(r: &mut Resolver<'_>, written: &SiteWritten, source: usize) -> Option<Vec<u8>> {
+    let written = written.ech.as_ref()?;
+    let decoded = base64::engine::general_purpose::STANDARD.decode(written.value().trim()).ok();
+    // The list begins with the length of what follows (RFC 9849 section 4).
+    let list = decoded.filter(|list| list.len() > 2 && usize::from(u16::from_be_bytes([list[0], list[1]])) == list.len() - 2);
+    if list.is_none() {
+        let spot = Spot { source, span: written.span() };
+        r.collector
+            .report(Kind::BadValue, &spot, "`ech` is no ECHConfigList in base64")
+            .hint("as it stands in an HTTPS record: `dig HTTPS example.com` shows one behind `ech=`");
+    }
+    list
+}
+
 fn services(r: &mut Resolver<'_>, written: &SiteWritten, here: &Spot, source: usize) -> Vec<Service> {
     let Some(listed) = &written.services else { return vec![https(), http()] };
     let spot = Spot { source, span: listed.span() };
@@ -157,6 +174,8 @@ fn services(r: &mut Resolver<'_>, written: &SiteWritten, here: &Spot, source: us
         let resolved = match service {
             ServiceWritten::Https => Some(https()),
             ServiceWritten::Http => Some(http()),
+            ServiceWritten::Doh => Some(doh()),
+            ServiceWritten::Dot => Some(Service { port: 853, serve: Serve::Dot }),
             ServiceWritten::Mail(service) => Some(mail(*service, service.port(), &ServiceTable::default())),
             ServiceWritten::Table(table) => detailed(r, table, &spot),
         };
@@ -191,7 +210,23 @@ fn versioned(r: &mut Resolver<'_>, written: &SiteWritten, source: usize, mut ser
 }
 
 fn https() -> Service {
-    Service { port: 443, serve: Serve::Https { pages: None, alpn: default_alpn(), hsts: false, tls: None } }
+    secure_web(443, false, &ServiceTable::default())
+}
+
+fn doh() -> Service {
+    secure_web(443, true, &ServiceTable::default())
+}
+
+fn secure_web(port: u16, doh: bool, table: &ServiceTable) -> Service {
+    let serve = Serve::Https {
+        pages: table.pages.clone(),
+        alpn: table.alpn.clone().map_or_else(default_alpn, |a| a.0),
+        hsts: table.hsts.unwrap_or(false),
+        tls: None,
+        doh,
+        http3: table.http3.unwrap_or(false),
+    };
+    Service { port, serve }
 }
 
 fn http() -> Service {
@@ -209,7 +244,7 @@ fn default_alpn() -> Vec<String> {
 
 fn detailed(r: &mut Resolver<'_>, table: &ServiceTable, spot: &Spot) -> Option<Service> {
     let Some(serve) = table.serve else {
-        let hint = "`serve` is one of `https`, `http`, `exec`, `loopback`, or a mail service such as `imaps`";
+        let hint = "`serve` is one of `https`, `http`, `doh`, `dot`, `exec`, `loopback`, or a mail service such as `imaps`";
         r.collector.report(Kind::Missing, spot, "a service that does not say what it serves").hint(hint);
         return None;
     };
@@ -217,8 +252,9 @@ fn detailed(r: &mut Resolver<'_>, table: &ServiceTable, spot: &Spot) -> Option<S
         r.collector.report(Kind::Contradiction, spot, format!("`{key}` means nothing for a service `{}`", word(serve)));
     }
     let port = table.port.or(match serve {
-        ServeWord::Https => Some(443),
+        ServeWord::Https | ServeWord::Doh => Some(443),
         ServeWord::Http => Some(80),
+        ServeWord::Dot => Some(853),
         other => other.mail().map(MailService::port),
     });
     let Some(port) = port.filter(|p| *p != 0) else {
@@ -229,12 +265,8 @@ fn detailed(r: &mut Resolver<'_>, table: &ServiceTable, spot: &Spot) -> Option<S
         return Some(mail(service, port, table));
     }
     let serve = match serve {
-        ServeWord::Https => Serve::Https {
-            pages: table.pages.clone(),
-            alpn: table.alpn.clone().map_or_else(default_alpn, |a| a.0),
-            hsts: table.hsts.unwrap_or(false),
-            tls: None,
-        },
+        ServeWord::Https | ServeWord::Doh => return Some(secure_web(port, serve == ServeWord::Doh, table)),
+        ServeWord::Dot => Serve::Dot,
         ServeWord::Http => Serve::Http { pages: table.pages.clone(), to_https: table.to_https.unwrap_or(false) },
         ServeWord::Exec => exec(r, table, spot)?,
         _ => loopback(r, table, spot)?,
@@ -271,14 +303,16 @@ fn loopback(r: &mut Resolver<'_>, table: &ServiceTable, spot: &Spot) -> Option<S
 }
 
 fn foreign_keys(serve: ServeWord, table: &ServiceTable) -> Vec<&'static str> {
-    let web = matches!(serve, ServeWord::Https | ServeWord::Http);
+    let secure = matches!(serve, ServeWord::Https | ServeWord::Doh);
+    let web = secure || serve == ServeWord::Http;
     let upgrades = serve.mail().is_some_and(|service| !service.is_implicit());
     let keys = [
         ("starttls", table.starttls.is_some(), upgrades),
         ("clear_login", table.clear_login.is_some(), upgrades),
         ("pages", table.pages.is_some(), web),
-        ("alpn", table.alpn.is_some(), serve == ServeWord::Https),
-        ("hsts", table.hsts.is_some(), serve == ServeWord::Https),
+        ("alpn", table.alpn.is_some(), secure),
+        ("hsts", table.hsts.is_some(), secure),
+        ("http3", table.http3.is_some(), secure),
         ("to_https", table.to_https.is_some(), serve == ServeWord::Http),
         ("run", table.run.is_some(), serve == ServeWord::Exec),
         ("ready_within", table.ready_within.is_some(), serve == ServeWord::Exec),
@@ -294,6 +328,8 @@ fn word(serve: ServeWord) -> &'static str {
     match serve {
         ServeWord::Https => "https",
         ServeWord::Http => "http",
+        ServeWord::Doh => "doh",
+        ServeWord::Dot => "dot",
         ServeWord::Exec => "exec",
         _ => "loopback",
     }

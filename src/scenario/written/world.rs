@@ -47,6 +47,8 @@ pub struct SiteWritten {
     pub tls: Option<At<TlsVersion>>,
     /// What it serves. Default: `["https", "http"]`.
     pub services: Option<At<OneOrMany<ServiceWritten>>>,
+    /// An ECHConfigList in base64, for its HTTPS record (RFC 9848). The lab's servers do not decrypt. Default: none.
+    pub ech: Option<At<String>>,
 }
 
 /// What certificate a site shows.
@@ -68,13 +70,17 @@ pub struct CertFiles {
     pub key: PathBuf,
 }
 
-/// A service: `"https"`, `"http"`, a mail service's word, or a table.
+/// A service: `"https"`, `"http"`, `"doh"`, `"dot"`, a mail service's word, or a table.
 #[derive(Clone, Debug)]
 pub enum ServiceWritten {
     /// `"https"`: port 443, h2 and http/1.1, a built-in page.
     Https,
     /// `"http"`: port 80, redirects to https.
     Http,
+    /// `"doh"`: as https, and DNS over HTTPS at `/dns-query`.
+    Doh,
+    /// `"dot"`: DNS over TLS on port 853.
+    Dot,
     /// `"smtp"`, `"smtps"`, `"submission"`, `"imap"`, `"imaps"`, `"pop3"`, `"pop3s"`: on its own port.
     Mail(MailService),
     /// In detail.
@@ -85,17 +91,19 @@ pub enum ServiceWritten {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceTable {
-    /// Port. Default: 443 for https, 80 for http, the usual one for mail; required for the others.
+    /// Port. Default: 443 for https and doh, 80 for http, 853 for dot, the usual one for mail; required for the others.
     pub port: Option<u16>,
     /// What is served. Required.
     #[schemars(required)]
     pub serve: Option<ServeWord>,
-    /// Folder under `lab/sites` (https, http). Default: a built-in page.
+    /// Folder under `lab/sites` (https, doh, http). Default: a built-in page.
     pub pages: Option<PathBuf>,
-    /// Offered protocols, in order (https). Default: `["h2", "http/1.1"]`.
+    /// Offered protocols, in order (https, doh). Default: `["h2", "http/1.1"]`.
     pub alpn: Option<OneOrMany<String>>,
-    /// Strict-Transport-Security is sent (https). Default: false.
+    /// Strict-Transport-Security is sent (https, doh). Default: false.
     pub hsts: Option<bool>,
+    /// HTTP/3 too, on the UDP port of the same number (https, doh). Default: false.
+    pub http3: Option<bool>,
     /// Everything is redirected to https (http). Default: false.
     pub to_https: Option<bool>,
     /// The upgrade to TLS is offered (smtp, submission, imap, pop3). Default: true.
@@ -118,6 +126,10 @@ pub enum ServeWord {
     Https,
     /// Plain HTTP.
     Http,
+    /// HTTPS with DNS over HTTPS at `/dns-query` (RFC 8484).
+    Doh,
+    /// DNS over TLS (RFC 7858).
+    Dot,
     /// Mail between servers, and from clients without encryption or with STARTTLS: port 25.
     Smtp,
     /// Submission of mail, TLS first: port 465.
@@ -149,7 +161,7 @@ impl ServeWord {
             Self::Imaps => Some(MailService::Imaps),
             Self::Pop3 => Some(MailService::Pop3),
             Self::Pop3s => Some(MailService::Pop3s),
-            Self::Https | Self::Http | Self::Exec | Self::Loopback => None,
+            Self::Https | Self::Http | Self::Doh | Self::Dot | Self::Exec | Self::Loopback => None,
         }
     }
 }
@@ -226,6 +238,8 @@ impl<'de> Visitor<'de> for ServiceVisitor {
         match text {
             "https" => Ok(ServiceWritten::Https),
             "http" => Ok(ServiceWritten::Http),
+            "doh" => Ok(ServiceWritten::Doh),
+            "dot" => Ok(ServiceWritten::Dot),
             _ => MailService::from_word(text).map(ServiceWritten::Mail).ok_or_else(|| E::unknown_variant(text, SERVICE_WORDS)),
         }
     }
@@ -264,4 +278,4 @@ const CERT_WORDS: &[&str] = &[
     "revoked",
 ];
 
-const SERVICE_WORDS: &[&str] = &["https", "http", "smtp", "smtps", "submission", "imap", "imaps", "pop3", "pop3s"];
+const SERVICE_WORDS: &[&str] = &["https", "http", "doh", "dot", "smtp", "smtps", "submission", "imap", "imaps", "pop3", "pop3s"];
