@@ -13,7 +13,7 @@
 //!
 //! The octets themselves are read and written in [`x509`](crate::x509).
 //!
-//! Keys live in memory only and die with the [`Forger`]. Nothing here opens a socket or writes a file.
+//! Keys live in memory only and die with the last [`Forger`] of a run. Nothing here opens a socket or writes a file.
 
 pub mod blocklist;
 pub mod diff;
@@ -28,10 +28,12 @@ mod error;
 mod fault;
 mod forger;
 mod host;
+mod keys;
 mod leaf;
 
 pub use dates::Dates;
 pub use error::ForgeError;
 pub use fault::OriginFault;
 pub use forger::{Forged, Forger, Options};
+pub use keys::Keys;
 pub use profile::{Profile, ProfileError, profiles};

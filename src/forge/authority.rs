@@ -1,4 +1,4 @@
-//! The interception authority: roots and intermediates with fresh keys, in memory only.
+//! The interception authority: roots and intermediates with the run's own keys, in memory only.
 //!
 //! The first root and the intermediate in use are made at once, their keys in parallel. Any other root or dated
 //! intermediate gets its key when it first comes into use.
@@ -12,11 +12,12 @@ use time::OffsetDateTime;
 
 use super::dates::Dates;
 use super::error::ForgeError;
+use super::keys::{Holder, Keys, Of};
 use super::profile::{Attribute, ExtensionRule, Intermediate, Profile, SerialRule, Twin, Validity, WhenExpired, Window};
 use crate::scenario::Clock;
 use crate::x509::dates;
 use crate::x509::extension::{self, IssuerFacts};
-use crate::x509::key::{Digest, Key, random};
+use crate::x509::key::{Digest, Key, KeyKind, random};
 use crate::x509::name;
 use crate::x509::tbs::{Extension, Tbs};
 
@@ -51,14 +52,20 @@ pub(super) struct Authority {
 
 impl Authority {
     /// The first root, and whatever signs leaves now; their keys are made in parallel.
-    pub(super) fn new(profile: Arc<Profile>, clock: Clock, dates: Dates, confinement: Confinement) -> Result<Self, ForgeError> {
-        let maker = Maker { profile: profile.clone(), clock, dates, confinement };
+    pub(super) fn new(
+        profile: Arc<Profile>,
+        clock: Clock,
+        dates: Dates,
+        confinement: Confinement,
+        keys: Keys,
+    ) -> Result<Self, ForgeError> {
+        let maker = Maker { profile: profile.clone(), clock, dates, confinement, keys };
         let window = profile.intermediate.as_ref().and_then(|recipe| maker.window(recipe));
         let twin = window.and_then(|(_, window)| maker.twin(window.root.as_deref()?));
         let (first, twin_root, key) = std::thread::scope(|scope| {
             let first = scope.spawn(|| maker.root(None));
             let twin_root = twin.map(|twin| scope.spawn(|| maker.root(Some(twin))));
-            let key = profile.intermediate.as_ref().map(|recipe| scope.spawn(|| Key::generate(recipe.key)));
+            let key = profile.intermediate.as_ref().map(|recipe| scope.spawn(|| maker.intermediate_key(recipe, window)));
             (first.join(), twin_root.map(|thread| thread.join()), key.map(|thread| thread.join()))
         });
         let first = Arc::new(first.map_err(|_| ForgeError::Worker)??);
@@ -114,7 +121,8 @@ impl Authority {
                 return Ok((issuer.clone(), Some(root)));
             }
         }
-        let issuer = Arc::new(maker.intermediate(recipe, window, Key::generate(recipe.key)?, &root)?);
+        let key = if made.contains_key(&place) { Key::generate(recipe.key)? } else { maker.intermediate_key(recipe, window)? };
+        let issuer = Arc::new(maker.intermediate(recipe, window, key, &root)?);
         made.insert(place, issuer.clone());
         Ok((issuer, Some(root)))
     }
@@ -129,7 +137,7 @@ impl Authority {
         if let Some(root) = twins.get(id) {
             return Ok(root.clone());
         }
-        let root = Arc::new(self.maker.root(self.maker.twin(id))?);
+        let root = Arc::new(self.maker.root_of(self.maker.twin(id), Of::Root(Some(id.to_owned())))?);
         twins.insert(id.to_owned(), root.clone());
         Ok(root)
     }
@@ -146,6 +154,7 @@ struct Maker {
     clock: Clock,
     dates: Dates,
     confinement: Confinement,
+    keys: Keys,
 }
 
 impl Maker {
@@ -165,6 +174,10 @@ impl Maker {
     }
 
     fn root(&self, twin: Option<&Twin>) -> Result<Issuer, ForgeError> {
+        self.root_of(twin, Of::Root(twin.map(|twin| twin.id.clone())))
+    }
+
+    fn root_of(&self, twin: Option<&Twin>, of: Of) -> Result<Issuer, ForgeError> {
         let root = &self.profile.root;
         let subject = twin.and_then(|t| t.subject.as_ref()).unwrap_or(&root.subject);
         let rules = twin.and_then(|t| t.extensions.as_ref()).unwrap_or(&root.extensions);
@@ -176,7 +189,16 @@ impl Maker {
             extra.push(extension::comment(LAB_COMMENT));
         }
         let recipe = Recipe { subject, serial, rules, digest: root.digest, extra };
-        self.make(recipe, self.period(validity), Key::generate(root.key)?, None)
+        let key = self.key(of, root.key)?;
+        self.make(recipe, self.period(validity), key, None)
+    }
+
+    fn key(&self, of: Of, kind: KeyKind) -> Result<Key, ForgeError> {
+        Ok(self.keys.lasting(Holder { profile: self.profile.name.clone(), of }, kind)?)
+    }
+
+    fn intermediate_key(&self, recipe: &Intermediate, window: Option<(usize, &Window)>) -> Result<Key, ForgeError> {
+        self.key(Of::Intermediate(window.map(|(at, _)| at)), recipe.key)
     }
 
     fn intermediate(
@@ -321,7 +343,6 @@ mod tests {
 
     use super::*;
     use crate::forge::profile::Moment;
-    use crate::x509::key::KeyKind;
 
     fn authority(when_expired: WhenExpired) -> Authority {
         let mut profile = Profile::load("corporate").unwrap();
@@ -332,7 +353,7 @@ mod tests {
         let (from, to) = (Moment(datetime!(2019-01-01 0:00 UTC)), Moment(datetime!(2019-03-17 0:00 UTC)));
         intermediate.validity = Some(Validity::Fixed { from, to });
         let clock = Clock::starting_at(datetime!(2019-03-01 0:00 UTC));
-        Authority::new(Arc::new(profile), clock, Dates::AsWritten, Confinement::Exact).unwrap()
+        Authority::new(Arc::new(profile), clock, Dates::AsWritten, Confinement::Exact, Keys::default()).unwrap()
     }
 
     #[test]
@@ -348,6 +369,14 @@ mod tests {
             let lifetime = after.not_after - datetime!(2019-04-01 0:00 UTC);
             assert_eq!((lifetime - time::Duration::days(75)).abs() < time::Duration::MINUTE, renewed, "{lifetime}");
         }
+    }
+
+    #[test]
+    fn a_stranger_has_the_roots_name_and_another_key() {
+        let authority = authority(WhenExpired::Keep);
+        let stranger = authority.stranger().unwrap();
+        assert_eq!(stranger.facts.subject, authority.first_root().facts.subject);
+        assert_ne!(stranger.facts.key_id, authority.first_root().facts.key_id);
     }
 
     #[test]

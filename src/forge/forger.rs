@@ -14,6 +14,7 @@ use super::dates::Dates;
 use super::error::ForgeError;
 use super::fault::OriginFault;
 use super::host;
+use super::keys::Keys;
 use super::leaf::{Making, Treatment, kind_like};
 use super::profile::{CacheBy, ChainSent, ExtensionRule, LeafKey, Names, Ocsp, Profile, Reuse, SubjectRule};
 use super::supply::KeySupply;
@@ -40,6 +41,8 @@ pub struct Options {
     pub dates: Dates,
     /// Leaf keys that are kept ready; 0 starts no thread.
     pub warm_keys: usize,
+    /// The run's keys: forgers that share them have the same roots' keys, profile by profile.
+    pub keys: Keys,
 }
 
 impl Default for Options {
@@ -51,6 +54,7 @@ impl Default for Options {
             upstream_fault: UpstreamFault::Pass,
             dates: Dates::Moved,
             warm_keys: WARM_KEYS,
+            keys: Keys::default(),
         }
     }
 }
@@ -82,7 +86,7 @@ struct Inner {
     clock: Clock,
     options: Options,
     authority: Authority,
-    supply: KeySupply,
+    supply: Arc<KeySupply>,
     shared_key: OnceLock<Key>,
     shared_key_making: Mutex<()>,
     logs: Vec<Log>,
@@ -100,16 +104,16 @@ struct CacheKey {
 }
 
 impl Forger {
-    /// An authority with fresh keys. Takes as long as its largest keys do: a third of a second for RSA-4096.
+    /// An authority with the run's keys, or fresh ones. Takes as long as its largest keys do: a third of a second for RSA-4096.
     pub fn new(profile: Profile, clock: Clock, options: Options) -> Result<Self, ForgeError> {
         let profile = Arc::new(profile);
         let confinement = match options.exact {
             true => Confinement::Exact,
             false => Confinement::Lab { hosts: options.hosts.clone(), addresses: options.addresses.clone() },
         };
-        let supply = supply_for(&profile, options.warm_keys);
+        let supply = supply_for(&profile, &options);
         let logs = (0..log_count(&profile)).map(|_| Log::new()).collect::<Result<_, _>>()?;
-        let authority = Authority::new(profile.clone(), clock.clone(), options.dates, confinement)?;
+        let authority = Authority::new(profile.clone(), clock.clone(), options.dates, confinement, options.keys.clone())?;
         Ok(Self(Arc::new(Inner {
             profile,
             clock,
@@ -381,12 +385,13 @@ fn remarks_on(treatment: Treatment) -> Vec<String> {
 }
 
 /// Keys of the kind that most leaves will want are kept ready.
-fn supply_for(profile: &Profile, depth: usize) -> KeySupply {
-    let one_is_enough = profile.leaf.reuse == Reuse::OneForAll;
+fn supply_for(profile: &Profile, options: &Options) -> Arc<KeySupply> {
+    let depth = options.warm_keys;
     match profile.leaf.key {
-        LeafKey::Kind(kind) => KeySupply::start(kind, if one_is_enough { depth.min(1) } else { depth }, SUPPLY_THREADS),
-        LeafKey::LikeGenuine => KeySupply::start(KeyKind::Rsa { bits: 2048, exponent: 65537 }, depth, SUPPLY_THREADS),
-        LeafKey::Issuer => KeySupply::start(KeyKind::P256, 0, SUPPLY_THREADS),
+        LeafKey::Kind(kind) if profile.leaf.reuse == Reuse::OneForAll => options.keys.shelf(kind, depth.min(1)),
+        LeafKey::Kind(kind) => options.keys.shelf(kind, depth),
+        LeafKey::LikeGenuine => options.keys.shelf(KeyKind::Rsa { bits: 2048, exponent: 65537 }, depth),
+        LeafKey::Issuer => options.keys.shelf(KeyKind::P256, 0),
     }
 }
 
@@ -400,7 +405,6 @@ fn log_count(profile: &Profile) -> u8 {
 
 /// A browser's first page reaches some eight hosts at once.
 const WARM_KEYS: usize = 8;
-const SUPPLY_THREADS: usize = 2;
 
 /// A forged leaf with its chain takes some 5 KiB; a lab has a few hundred hosts.
 const MOST_CACHED: usize = 1024;

@@ -1,8 +1,9 @@
 //! Key supply: a few fresh keys kept ready, so that the first connection to a host does not wait for one.
 //!
 //! Threads of low priority refill the shelf; a key that is taken is never given twice. When the shelf is empty the
-//! taker makes its own. Elliptic keys cost microseconds and are always made on the spot. Dropping the supply tells the
-//! threads to stop; each does after the key that it is making.
+//! taker makes its own. One key is kept ready at first and twice as many after each taking, up to the shelf's depth: a run of one
+//! client costs two keys, a browser soon finds a full shelf. Elliptic keys cost microseconds and are always made on the spot.
+//! Dropping the supply tells the threads to stop; each does after the key that it is making.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -33,9 +34,12 @@ struct Shelf {
     changed: Condvar,
 }
 
+/// What changes.
 #[derive(Debug, Default)]
 struct State {
     keys: VecDeque<Key>,
+    /// How many are to lie ready.
+    wanted: usize,
     /// Keys that threads are making.
     coming: usize,
     stopped: bool,
@@ -45,7 +49,8 @@ impl KeySupply {
     /// Begins to make keys of a kind, `depth` of them, with at most `threads` threads (two is the most that is used).
     /// No thread is started for kinds that are made in no time.
     pub fn start(kind: KeyKind, depth: usize, threads: usize) -> Self {
-        let shelf = Arc::new(Shelf { kind, depth, state: Mutex::default(), changed: Condvar::new() });
+        let state = Mutex::new(State { wanted: depth.min(1), ..State::default() });
+        let shelf = Arc::new(Shelf { kind, depth, state, changed: Condvar::new() });
         if matches!(kind, KeyKind::Rsa { .. }) && depth > 0 {
             for _ in 0..threads.clamp(1, MOST_THREADS) {
                 let shelf = shelf.clone();
@@ -61,6 +66,11 @@ impl KeySupply {
         self.shelf.kind
     }
 
+    /// The most keys that lie ready.
+    pub fn depth(&self) -> usize {
+        self.shelf.depth
+    }
+
     /// How many keys lie ready.
     pub fn ready(&self) -> usize {
         self.shelf.lock().keys.len()
@@ -68,7 +78,11 @@ impl KeySupply {
 
     /// A key that nobody else has or will have.
     pub fn take(&self) -> Result<(Key, Origin), KeyError> {
-        let taken = self.shelf.lock().keys.pop_front();
+        let taken = {
+            let mut state = self.shelf.lock();
+            state.wanted = (2 * state.wanted).min(self.shelf.depth);
+            state.keys.pop_front()
+        };
         self.shelf.changed.notify_all();
         match taken {
             Some(key) => Ok((key, Origin::Shelf)),
@@ -79,7 +93,9 @@ impl KeySupply {
     /// Waits until `count` keys lie ready (the depth, if that is less) or the time is over. True if they do.
     pub fn wait_for(&self, count: usize, at_most: std::time::Duration) -> bool {
         let wanted = count.min(self.shelf.depth);
-        let guard = self.shelf.lock();
+        let mut guard = self.shelf.lock();
+        guard.wanted = guard.wanted.max(wanted);
+        self.shelf.changed.notify_all();
         let waited = self.shelf.changed.wait_timeout_while(guard, at_most, |state| state.keys.len() < wanted);
         let (guard, _) = waited.unwrap_or_else(PoisonError::into_inner);
         guard.keys.len() >= wanted
@@ -103,7 +119,7 @@ impl Shelf {
         lower_priority();
         let mut state = self.lock();
         loop {
-            let full = |state: &mut State| !state.stopped && state.keys.len() + state.coming >= self.depth;
+            let full = |state: &mut State| !state.stopped && state.keys.len() + state.coming >= state.wanted;
             state = self.changed.wait_while(state, full).unwrap_or_else(PoisonError::into_inner);
             if state.stopped {
                 return;
@@ -147,6 +163,7 @@ mod tests {
     #[test]
     fn a_warm_shelf_gives_at_once_and_never_twice() {
         let supply = KeySupply::start(SMALL, 4, 2);
+        assert_eq!(supply.shelf.lock().wanted, 1, "nobody has asked for more");
         assert!(supply.wait_for(4, Duration::from_secs(30)));
         let began = Instant::now();
         let taken: Vec<_> = (0..4).map(|_| supply.take().unwrap()).collect();
