@@ -19,6 +19,7 @@ mod pass;
 pub mod relay;
 pub mod sniff;
 pub mod standing;
+pub mod starttls;
 pub mod stream;
 pub mod tap;
 pub mod upstream;
@@ -27,6 +28,7 @@ use decide::{Compiled, Context, Decision};
 use intercept::Ready;
 use sniff::Seen;
 use standing::{Standing, Standings};
+use starttls::Asking;
 use upstream::{Dialect, Upstream};
 
 use crate::forge::{Forger, OriginFault};
@@ -145,6 +147,11 @@ impl Middlebox {
 
     /// Decides, asking the origin where a rule or an interception needs it.
     pub async fn settle(&self, arrival: &Arrival, seen: &Seen) -> Course {
+        self.settle_asking(arrival, seen, None).await
+    }
+
+    /// The same for a hello that comes after an upgrade: the origin is asked for that first.
+    async fn settle_asking(&self, arrival: &Arrival, seen: &Seen, upgrade: Option<&Asking>) -> Course {
         if let Some(course) = self.settle_now(arrival, seen) {
             return course;
         }
@@ -154,7 +161,7 @@ impl Middlebox {
             self.record(arrival, case.plainly("forward", "no-hello", None));
             return Course::Forward;
         };
-        let asked = self.ask_origin(arrival, hello, since + UPSTREAM).await;
+        let asked = self.ask_origin(arrival, hello, upgrade, since + UPSTREAM).await;
         let trust = match &asked {
             Ok((upstream, _)) if upstream.distrust.is_none() => OriginTrust::Trusted,
             _ => OriginTrust::Untrusted,
@@ -224,15 +231,36 @@ impl Middlebox {
         intercept::serve(&self.recorder, &self.provider, arrival, ready, stream, first).await;
     }
 
-    async fn ask_origin(&self, arrival: &Arrival, hello: &ClientHello, deadline: Instant) -> Asked {
+    async fn ask_origin(&self, arrival: &Arrival, hello: &ClientHello, upgrade: Option<&Asking>, deadline: Instant) -> Asked {
         let dialled = tokio::time::timeout_at(deadline.into(), self.dial.dial(arrival, Purpose::Intercept)).await;
-        let tcp = match dialled {
+        let mut tcp = match dialled {
             Err(_) => return Err("the origin did not answer in time".to_owned()),
             Ok(Err(error)) => return Err(format!("could not connect to the origin: {error}")),
             Ok(Ok(tcp)) => tcp,
         };
         let key: FlowKey = (tcp.local_addr().unwrap_or(arrival.client), arrival.destination);
         let witness = Witness::of(&self.recorder, key, arrival.id, Half::Upstream, Observer::Box);
+        if let Some(upgrade) = upgrade {
+            match tokio::time::timeout_at(deadline.into(), upgrade.ask(&mut tcp)).await {
+                Ok(Ok(())) => {}
+                failed => {
+                    witness.end(Counts::Tls);
+                    let error = failed.map_or_else(|_| "no answer in time".to_owned(), |r| format!("{:?}", r.err()));
+                    return Err(format!("could not upgrade with the origin: {error}"));
+                }
+            }
+        }
+        self.shake_hands(arrival, hello, tcp, witness, deadline).await
+    }
+
+    async fn shake_hands(
+        &self,
+        arrival: &Arrival,
+        hello: &ClientHello,
+        tcp: tokio::net::TcpStream,
+        witness: Witness,
+        deadline: Instant,
+    ) -> Asked {
         let raw = witness.below_tls(tcp, Vec::new());
         match self.dialect.open(raw, hello, arrival.destination.ip(), deadline).await {
             Ok(upstream) => {
@@ -291,7 +319,7 @@ impl Middlebox {
         match self.forge(arrival, hello, genuine, case).await {
             Ok((forged, profile)) => {
                 self.record(arrival, decision);
-                let ready = Ready { upstream: *upstream, upstream_witness: witness, forged, profile, since };
+                let ready = Ready { upstream: *upstream, upstream_witness: witness, forged, profile, since, spoken: None };
                 Course::Intercept(Box::new(ready))
             }
             Err(error) => {

@@ -21,6 +21,7 @@ pub mod pcapng;
 mod read;
 mod recorder;
 mod tapped;
+mod upgrade;
 
 pub use alert::alert_name;
 pub use capture::{Capture, CaptureSummary, Limits, Tap};
@@ -36,6 +37,7 @@ pub use meter::TlsMeter;
 pub use read::{ReadError, Recording, Unread, read};
 pub use recorder::{FlowKey, Recorder};
 pub use tapped::Tapped;
+pub use upgrade::{Upgrade, UpgradeStage};
 
 /// Creates (or empties) a file that only its owner can read: a recording tells what was said, a key log lets it be read.
 fn create_private(path: &std::path::Path) -> std::io::Result<std::fs::File> {

@@ -11,6 +11,7 @@ use crate::scenario::{Trust, Vantage, VerdictKind};
 
 pub mod alert;
 pub mod detector;
+mod downgrade;
 pub mod expect;
 pub mod explain;
 mod judge;

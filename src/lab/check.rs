@@ -79,6 +79,11 @@ fn needs_control(check: &Check) -> bool {
     if check.expect.action.as_deref().is_some_and(|action| matches!(action, "throttle" | "stall" | "drop-after")) {
         return true;
     }
+    // Whether something was lost in the clear shows only beside what the client does when TLS is offered.
+    let may_upgrade = |url: &String| ["smtp:", "imap:", "pop3:", "xmpp:"].iter().any(|scheme| url.starts_with(scheme));
+    if check.url.as_ref().is_some_and(may_upgrade) {
+        return true;
+    }
     let proves_itself = |v: &VerdictKind| matches!(v, VerdictKind::Exposed | VerdictKind::Untouched);
     let expected = &check.expect.verdict;
     expected.is_empty() && matches!(check.client, CheckClient::Command(_)) || !expected.iter().all(proves_itself)

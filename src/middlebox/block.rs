@@ -13,6 +13,7 @@
 //! | [`page`], [`redirect`] | exact: in the origin's name | exact |
 //! | [`drop_syn`], [`refuse`], [`unreachable`] | exact: the SYN swallowed, answered by RST, by ICMP | the proxy's request is kept waiting, refused, refused with another word |
 //! | [`datagram`] | exact: UDP of the ports that rules name | a proxy carries no UDP |
+//! | STARTTLS ([`starttls`](super::starttls)) | exact: in place, or both halves taken over where lengths change | exact |
 //! | DNS | exact, at every resolver: [`Resolver`](crate::network::resolver::Resolver) | the proxy resolves names itself, as the operator's resolver would for its leg |
 //!
 //! QUIC is not read: rules on it go by address, port and transport.
@@ -58,6 +59,8 @@ pub(super) struct OnStream<'a> {
     pub(super) middlebox: &'a Middlebox,
     /// Which connection.
     pub(super) arrival: &'a Arrival,
+    /// The origin's side, where a prelude was carried on it; else the box dials.
+    pub(super) origin: std::sync::Mutex<Option<TcpStream>>,
 }
 
 /// How an action on a stream has ended: what to record of the server's side, if the stream itself has not told.
@@ -93,6 +96,8 @@ pub(super) fn on_wire(action: &Action) -> Act {
         Action::Forward | Action::Intercept | Action::Dns(_) | Action::DropSyn | Action::Refuse | Action::Unreachable => {
             Act::Pass
         }
+        // They belong to a connection's prelude, which is followed from its greeting on.
+        Action::StripStarttls | Action::RefuseStarttls | Action::MangleStarttls => Act::Pass,
     }
 }
 
@@ -113,6 +118,7 @@ pub(super) async fn on_stream(on: OnStream<'_>, client: &mut Client, action: &Ac
         Action::Close | Action::Forward | Action::Intercept | Action::Dns(_) | Action::Refuse | Action::Unreachable => {
             close::on_stream(client).await
         }
+        Action::StripStarttls | Action::RefuseStarttls | Action::MangleStarttls => close::on_stream(client).await,
     }
 }
 

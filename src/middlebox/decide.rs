@@ -163,6 +163,12 @@ impl Compiled {
         walk::decide(&self.plan, Some(&self.lists), Occasion::Datagram, context)
     }
 
+    /// True if a rule of the phase may match a hello that comes after an upgrade on this connection.
+    pub fn awaits_hello(&self, context: &Context) -> bool {
+        let rules = self.plan.phases.get(context.phase).map_or(&[][..], |phase| &phase.rules);
+        rules.iter().any(|rule| rule.action != Action::Forward && matching::may_match_hello(&rule.when, context))
+    }
+
     /// See [`decide_dns`].
     pub fn decide_dns(&self, name: &str, context: &Context) -> Decision<'_> {
         walk::decide(&self.plan, Some(&self.lists), Occasion::Query(&names::query(name)), context)

@@ -21,6 +21,7 @@ use super::upstream::Upstream;
 use crate::forge::Forged;
 use crate::network::Arrival;
 use crate::record::{CloseKind, Event, Half, Observer, Recorder, Side};
+use crate::scenario::MailProtocol;
 use crate::tls::{self, Counted, Counts, Ended, Witness};
 
 /// All that is needed to answer the client in the origin's place.
@@ -35,6 +36,8 @@ pub struct Ready {
     pub(super) profile: String,
     /// When the hello came.
     pub(super) since: Instant,
+    /// The mail protocol, where it was spoken before an upgrade: its first command need not tell.
+    pub(super) spoken: Option<MailProtocol>,
 }
 
 impl std::fmt::Debug for Ready {
@@ -44,6 +47,11 @@ impl std::fmt::Debug for Ready {
 }
 
 impl Ready {
+    /// A mail protocol was spoken before.
+    pub(super) fn speaking(self, spoken: Option<MailProtocol>) -> Self {
+        Self { spoken, ..self }
+    }
+
     /// Lets go of the origin: the client will not be answered after all.
     pub(super) async fn abandon(mut self) {
         let _ = self.upstream.stream.shutdown().await; // it may be gone already
@@ -162,9 +170,9 @@ async fn converse<S>(recorder: &Recorder, arrival: &Arrival, ready: Ready, mut c
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Ready { upstream, upstream_witness, .. } = ready;
+    let Ready { upstream, upstream_witness, spoken, .. } = ready;
     let protocol = upstream.stream.get_ref().1.alpn_protocol().map(|p| String::from_utf8_lossy(p).into_owned());
-    let mut tap = HttpTap::new(recorder.clone(), arrival.id, Observer::Box, protocol);
+    let mut tap = HttpTap::new(recorder.clone(), arrival.id, Observer::Box, protocol).speaking(spoken);
     let mut server = upstream_witness.above_tls(upstream.stream);
     let ends = relay(&mut client, &mut server, &mut tap).await;
     if ends.client.is_none() && ends.server.is_none() {

@@ -14,11 +14,12 @@ use tokio::runtime::Handle;
 
 use super::block::{self, datagram::Datagrams};
 use super::intercept::Ready;
-use super::sniff::{Sniffed, sniff};
-use super::stream::tell_first;
+use super::sniff::{Protocol, Seen, Sniffed, greeting, sniff};
+use super::starttls::{Manner, Next, Prelude, Step, carry};
+use super::stream::{end, tell_first};
 use super::{Course, Middlebox};
 use crate::network::Arrival;
-use crate::network::wire::{Act, CloseFlag, Commander, Flow, FlowEnd, FlowId, Handler, OnBytes, OnDatagram, OnOpen, Why};
+use crate::network::wire::{Act, CloseFlag, Commander, Flow, FlowEnd, FlowId, Handler, OnBytes, OnDatagram, OnOpen, Said, Why};
 use crate::record::{Bytes, CloseKind, Event, Half, Observer, Side};
 use crate::scenario::{Direction, First, Place, Transport, Vantage};
 
@@ -35,7 +36,14 @@ pub struct Packets {
 struct Carried {
     arrival: Arrival,
     ready: Option<Box<Ready>>,
+    prelude: Option<Box<Following>>,
     taken: bool,
+}
+
+/// A flow's prelude, as far as it was shown.
+struct Following {
+    prelude: Prelude,
+    agreed: bool,
 }
 
 impl std::fmt::Debug for Packets {
@@ -91,7 +99,7 @@ impl Packets {
     }
 
     /// Settles a held flow away from the wire's thread.
-    fn settle(self: &Arc<Self>, flow: FlowId, arrival: Arrival, seen: super::sniff::Seen) {
+    fn settle(self: &Arc<Self>, flow: FlowId, arrival: Arrival, seen: Seen) {
         let this = Arc::clone(self);
         self.runtime.spawn(async move {
             let act = match this.middlebox.settle(&arrival, &seen).await {
@@ -110,6 +118,16 @@ impl Packets {
                 commander.resolve(flow, act);
             }
         });
+    }
+
+    /// Follows a flow that may turn to TLS, if the box has a say in it.
+    fn follow(&self, flow: FlowId, arrival: &Arrival, protocol: Protocol, so_far: &[u8]) -> Option<OnBytes> {
+        let mut prelude = self.middlebox.settle_prelude(arrival, protocol)?;
+        tell_first(&self.middlebox, arrival, &Seen::Plain { protocol }, 0);
+        let told = prelude.up(so_far).told; // it passed before anybody knew what it was
+        carry::tell(self.middlebox.recorder(), arrival, &prelude, told);
+        self.flows().get_mut(&flow)?.prelude = Some(Box::new(Following { prelude, agreed: false }));
+        Some(OnBytes::Do(Act::Follow))
     }
 
     fn flows(&self) -> MutexGuard<'_, HashMap<FlowId, Carried>> {
@@ -145,7 +163,7 @@ impl Handler for OnTheWire {
         let this = &self.0;
         let arrival = this.arrive(flow);
         let answer = this.middlebox.settle_syn(&arrival);
-        this.flows().insert(flow.id, Carried { arrival, ready: None, taken: false });
+        this.flows().insert(flow.id, Carried { arrival, ready: None, prelude: None, taken: false });
         answer.map_or(OnOpen::Pass, |action| block::on_open(&action))
     }
 
@@ -162,6 +180,11 @@ impl Handler for OnTheWire {
             Sniffed::More(_) => return OnBytes::More,
             Sniffed::Seen(seen) => seen,
         };
+        if let Seen::Plain { protocol } = seen
+            && let Some(followed) = this.follow(flow.id, &arrival, protocol, stream)
+        {
+            return followed;
+        }
         tell_first(&this.middlebox, &arrival, &seen, segments);
         match this.middlebox.settle_now(&arrival, &seen) {
             Some(Course::Forward) => OnBytes::Do(Act::Pass),
@@ -171,6 +194,65 @@ impl Handler for OnTheWire {
                 OnBytes::Hold
             }
         }
+    }
+
+    fn server_spoke(&self, flow: &Flow, bytes: &[u8]) -> OnBytes {
+        let this = &self.0;
+        let Some(arrival) = this.flows().get(&flow.id).map(|carried| carried.arrival.clone()) else { return OnBytes::More };
+        this.follow(flow.id, &arrival, greeting(bytes), &[]).unwrap_or(OnBytes::More)
+    }
+
+    fn said(&self, flow: &Flow, side: crate::network::wire::Side, bytes: &[u8]) -> Said {
+        let mut flows = self.0.flows();
+        let Some(carried) = flows.get_mut(&flow.id) else { return Said::Enough(None) };
+        let Some(following) = &mut carried.prelude else { return Said::Enough(None) };
+        let mut ahead = following.prelude.clone();
+        let step = match side {
+            crate::network::wire::Side::Client => ahead.up(bytes),
+            crate::network::wire::Side::Server => ahead.down(bytes),
+        };
+        if !step.keeps_lengths(bytes) {
+            return Said::TakeBefore; // and the stream will take this step
+        }
+        following.prelude = ahead;
+        let Step { onward, told, next, .. } = step;
+        carry::tell(self.0.middlebox.recorder(), &carried.arrival, &following.prelude, told);
+        let changed = (onward != bytes).then_some(onward);
+        match (next, following.prelude.manner()) {
+            (Next::Agreed, Manner::Intercept) => {
+                following.agreed = true;
+                Said::TakeAfter(changed)
+            }
+            (Next::Agreed, _) => Said::Enough(changed),
+            _ => changed.map_or(Said::Pass, Said::Replace),
+        }
+    }
+
+    fn taken_both(&self, flow: &Flow, client: TcpStream, origin: TcpStream) {
+        let this = Arc::clone(&self.0);
+        let found = this.flows().get_mut(&flow.id).and_then(|carried| {
+            carried.taken = true;
+            Some((carried.arrival.clone(), carried.prelude.take()?))
+        });
+        let Some((arrival, following)) = found else { return };
+        let (id, runtime) = (flow.id, this.runtime.clone());
+        runtime.spawn(async move {
+            let Following { prelude, agreed } = *following;
+            match nonblocking(client).and_then(|client| Ok((client, nonblocking(origin)?))) {
+                Ok((client, origin)) => {
+                    let carried = carry::Carried { client, origin, prelude, first: Default::default(), agreed };
+                    Box::pin(carry::carry(&this.middlebox, &arrival, carried)).await;
+                }
+                Err(error) => {
+                    let text = format!("both halves were taken over and a socket failed: {error}");
+                    this.middlebox.recorder().emit(arrival.id, Event::Note { text });
+                }
+            }
+            end(&this.middlebox, &arrival).await;
+            if let Some(commander) = this.commander.get() {
+                commander.release(id);
+            }
+        });
     }
 
     fn taken(&self, flow: &Flow, stream: TcpStream, prefix: Vec<u8>) {
@@ -229,7 +311,7 @@ impl Handler for OnTheWire {
     fn residual(&self, flow: &Flow) {
         let arrival = self.0.arrive(flow);
         self.0.middlebox.residual(&arrival);
-        self.0.flows().insert(flow.id, Carried { arrival, ready: None, taken: false });
+        self.0.flows().insert(flow.id, Carried { arrival, ready: None, prelude: None, taken: false });
     }
 
     fn ended(&self, flow: &Flow, end: FlowEnd) {

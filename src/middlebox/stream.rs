@@ -2,7 +2,7 @@
 //!
 //! What it cannot do exactly (TTL, segments, a reset with the origin's sequence numbers) the report of a proxy run says.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -10,7 +10,9 @@ use tokio::net::TcpStream;
 
 use super::block::{self, OnStream};
 use super::pass;
-use super::sniff::{NoHello, Seen, read_first};
+use super::sniff::{self, NoHello, Seen, read_first};
+use super::starttls::Prelude;
+use super::starttls::carry::{self, Carried};
 use super::{Course, Middlebox};
 use crate::network::prefixed::Prefixed;
 use crate::network::proxy::Refusal;
@@ -22,6 +24,10 @@ use crate::tls::{Counts, Witness};
 /// Takes one connection from its first bytes to its end.
 pub async fn carry(middlebox: &Arc<Middlebox>, arrival: Arrival, mut client: Prefixed<TcpStream>) {
     let mut first = Vec::new();
+    if greets(middlebox, &arrival) {
+        Box::pin(wait_for_either(middlebox, &arrival, client, first)).await;
+        return end(middlebox, &arrival).await;
+    }
     let seen =
         tokio::time::timeout(SPEAKS_FIRST, read_first(&mut client, First::Stream, Instant::now() + FIRST_BYTES, &mut first))
             .await;
@@ -33,9 +39,9 @@ pub async fn carry(middlebox: &Arc<Middlebox>, arrival: Arrival, mut client: Pre
 }
 
 /// The end of a connection. An origin that was reached has the last word, and its program sees the end after the socket does.
-async fn end(middlebox: &Middlebox, arrival: &Arrival) {
+pub(super) async fn end(middlebox: &Middlebox, arrival: &Arrival) {
     let recorder = middlebox.recorder();
-    let reached = recorder.connection(arrival.id).is_some_and(|c| c.decision().is_none_or(|d| d.action == "forward"));
+    let reached = recorder.connection(arrival.id).is_some_and(|c| c.reaches_origin());
     let is_over = |all: &[crate::record::Connection]| all.iter().any(|c| c.id == arrival.id && c.ended);
     let deadline = Instant::now() + if reached { LAST_WORD } else { Duration::ZERO };
     if !recorder.wait(deadline, is_over).await {
@@ -80,12 +86,32 @@ async fn wait_for_either(middlebox: &Arc<Middlebox>, arrival: &Arrival, mut clie
         }
         read = origin.read(&mut greeting) => {
             greeting.truncate(read.unwrap_or(0));
+            let protocol = sniff::greeting(&greeting);
+            if let Some(prelude) = middlebox.settle_prelude(arrival, protocol) {
+                tell_first(middlebox, arrival, &Seen::Plain { protocol }, 0);
+                return follow(middlebox, arrival, client, origin, prelude, (first, greeting)).await;
+            }
             let seen = Seen::NoHello(NoHello::Silence);
             tell_first(middlebox, arrival, &seen, 0);
             let _ = middlebox.settle_now(arrival, &seen);
             splice(middlebox, arrival, client, first, origin, &greeting).await;
         }
     }
+}
+
+/// Carries a connection that may turn to TLS.
+async fn follow(
+    middlebox: &Arc<Middlebox>,
+    arrival: &Arrival,
+    client: Prefixed<TcpStream>,
+    origin: TcpStream,
+    prelude: Prelude,
+    (mut first, greeting): (Vec<u8>, Vec<u8>),
+) {
+    let (unread, client) = client.into_inner();
+    first.extend(unread);
+    let carried = Carried { client, origin, prelude, first: (first, greeting), agreed: false };
+    Box::pin(carry::carry(middlebox, arrival, carried)).await;
 }
 
 /// A connection that does not cross the box: nobody looks at it.
@@ -101,6 +127,13 @@ fn may_speak_first(middlebox: &Middlebox, arrival: &Arrival) -> bool {
     service.is_some_and(|service| !matches!(service.serve, Serve::Https { .. } | Serve::Dot | Serve::Http { .. }))
 }
 
+/// True for the lab's own mail servers that speak first: nothing is gained by waiting for the client.
+fn greets(middlebox: &Middlebox, arrival: &Arrival) -> bool {
+    let site = middlebox.plan.world.site(arrival.destination.ip(), arrival.asked.as_deref());
+    let service = site.and_then(|site| site.services.iter().find(|s| s.port == arrival.destination.port()));
+    service.is_some_and(|service| matches!(service.serve, Serve::Mail { service, .. } if !service.is_implicit()))
+}
+
 /// `dialled` is a connection to the origin that was made while the client was silent.
 async fn go_on(
     middlebox: &Arc<Middlebox>,
@@ -113,6 +146,17 @@ async fn go_on(
     tell_first(middlebox, arrival, &seen, 0);
     if matches!(seen, Seen::NoHello(NoHello::Empty | NoHello::Failed(_))) {
         return told_end(middlebox, arrival, client, first).await;
+    }
+    if let Seen::Plain { protocol } = seen
+        && let Some(prelude) = middlebox.settle_prelude(arrival, protocol)
+    {
+        return match dial_unless(dialled, middlebox, arrival).await {
+            Ok(origin) => follow(middlebox, arrival, client, origin, prelude, (first, Vec::new())).await,
+            Err(error) => {
+                middlebox.recorder.emit(arrival.id, Event::UpstreamFailed { error: error.to_string() });
+                told_end(middlebox, arrival, client, first).await;
+            }
+        };
     }
     // A connection may last long and be one of thousands: each stage is boxed, so that its memory goes when it is over.
     let course = Box::pin(middlebox.settle(arrival, &seen)).await;
@@ -182,7 +226,7 @@ async fn told_end(middlebox: &Middlebox, arrival: &Arrival, mut client: Prefixed
 async fn act(middlebox: &Middlebox, arrival: &Arrival, client: Prefixed<TcpStream>, first: Vec<u8>, action: &Action) {
     let witness = witness(middlebox, arrival);
     let mut client = witness.passing(client, first);
-    if let Some(kind) = block::on_stream(OnStream { middlebox, arrival }, &mut client, action).await {
+    if let Some(kind) = block::on_stream(OnStream { middlebox, arrival, origin: Mutex::new(None) }, &mut client, action).await {
         witness.close(Side::Server, kind);
     }
     drop(client);

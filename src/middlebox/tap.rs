@@ -1,15 +1,18 @@
-//! What the box can read of an intercepted conversation: of the web, the first request and its answer's status; of mail, the commands.
+//! What the box can read of an intercepted conversation: of the web, the first request and its answer's status; of mail, the commands;
+//! of XMPP, logins and messages.
 //!
 //! HTTP/1 (RFC 9112) is read; of HTTP/2 (RFC 9113) the record says that it was readable and how much. Secrets are named by kind and
 //! length, never kept.
 
-mod mail;
+pub(in crate::middlebox) mod mail;
+mod xmpp;
 
 use super::relay::Tap;
-use super::sniff::{HttpHead, Seen, Sniffed, sniff};
+use super::sniff::{HttpHead, Protocol, Seen, Sniffed, sniff};
 use crate::record::{ConnectionId, Event, Observer, Recorder, Request};
-use crate::scenario::First;
+use crate::scenario::{First, MailProtocol};
 use mail::MailTap;
+use xmpp::XmppTap;
 
 /// Reads along until the first request and its status are known.
 pub struct HttpTap {
@@ -20,13 +23,21 @@ pub struct HttpTap {
     up: Vec<u8>,
     request: Option<Request>,
     mail: Option<MailTap>,
+    xmpp: Option<Box<XmppTap>>,
     done: bool,
 }
 
 impl HttpTap {
     /// A tap that tells the record as `by`. `protocol` is the negotiated one.
     pub fn new(recorder: Recorder, id: ConnectionId, by: Observer, protocol: Option<String>) -> Self {
-        Self { recorder, id, by, protocol, up: Vec::new(), request: None, mail: None, done: false }
+        Self { recorder, id, by, protocol, up: Vec::new(), request: None, mail: None, xmpp: None, done: false }
+    }
+
+    /// A mail protocol is spoken, whatever the first bytes look like.
+    #[must_use]
+    pub fn speaking(mut self, protocol: Option<MailProtocol>) -> Self {
+        self.mail = protocol.map(MailTap::new);
+        self
     }
 
     fn tell(&mut self, status: Option<u16>) {
@@ -43,6 +54,9 @@ impl Tap for HttpTap {
     fn up(&mut self, bytes: &[u8]) {
         if let Some(mail) = &mut self.mail {
             return mail.up(bytes, &mut |request| self.recorder.emit(self.id, Event::Request { by: self.by, request }));
+        }
+        if let Some(xmpp) = &mut self.xmpp {
+            return xmpp.up(bytes, &mut |request| self.recorder.emit(self.id, Event::Request { by: self.by, request }));
         }
         if self.done || self.request.is_some() {
             return;
@@ -62,10 +76,11 @@ impl Tap for HttpTap {
             match seen {
                 Seen::Http(head) => self.request = Some(request(&head, self.protocol.as_deref())),
                 Seen::Plain { protocol } if protocol.mail().is_some() => self.mail = protocol.mail().map(MailTap::new),
+                Seen::Plain { protocol: Protocol::Xmpp } => self.xmpp = Some(Box::default()),
                 _ => self.done = true,
             }
             let first = std::mem::take(&mut self.up);
-            if self.mail.is_some() {
+            if self.mail.is_some() || self.xmpp.is_some() {
                 self.up(&first);
             }
         }
@@ -74,6 +89,9 @@ impl Tap for HttpTap {
     fn down(&mut self, bytes: &[u8]) {
         if let Some(mail) = &mut self.mail {
             return mail.down(bytes, &mut |request| self.recorder.emit(self.id, Event::Request { by: self.by, request }));
+        }
+        if let Some(xmpp) = &mut self.xmpp {
+            return xmpp.down(bytes, &mut |request| self.recorder.emit(self.id, Event::Request { by: self.by, request }));
         }
         if !self.done && self.request.is_some() {
             self.tell(status(bytes));

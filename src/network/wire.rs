@@ -35,6 +35,7 @@ mod assemble;
 mod craft;
 mod engine;
 mod flow;
+mod follow;
 mod frame;
 mod half;
 mod handler;
@@ -50,7 +51,7 @@ mod tests;
 use super::sealed::sys::wire as sys;
 
 pub use act::{Act, Beyond, Residual, Scope, Then, Throttle};
-pub use handler::{CloseFlag, Flow, FlowEnd, FlowId, Handler, OnBytes, OnDatagram, OnOpen, PlainAlert, Side, Why};
+pub use handler::{CloseFlag, Flow, FlowEnd, FlowId, Handler, OnBytes, OnDatagram, OnOpen, PlainAlert, Said, Side, Why};
 
 /// One end of a veth pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

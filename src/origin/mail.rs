@@ -151,6 +151,8 @@ pub(super) async fn serve_tls(visit: &Visit, stream: TcpStream, beginning: Begin
 /// After `STARTTLS`: the client's hello comes, or nothing of use.
 async fn upgrade(visit: &Visit, mut stream: TcpStream, mail: Mail) {
     let beginning = first::read(&mut stream, Instant::now() + visit.origins.patience.hello).await;
+    let moved = visit.witness.behind_the_box().map(|witness| Visit { witness, ..visit.clone() });
+    let visit = moved.as_ref().unwrap_or(visit);
     visit.witness.raw().add_read(beginning.bytes.len());
     match &beginning.first {
         First::Hello(hello) => {

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::event::{ConnectionId, Entry, Event, Half, LegId, Observer, Side};
+use super::upgrade::{Upgrade, UpgradeStage};
 use crate::scenario::{Transport, Vantage};
 
 /// What a ClientHello said. Lists keep the order of the wire; GREASE values (RFC 8701) are kept.
@@ -236,6 +237,9 @@ pub struct Connection {
     pub upstream_half: Option<HalfTruth>,
     /// Requests that somebody could read.
     pub requests: Vec<Request>,
+    /// How far an upgrade to TLS came under the box's eyes, and what crossed in the clear; none where the box looked for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upgrade: Option<Upgrade>,
     /// When the client's side of it was closed first, in microseconds since the run began.
     #[serde(default)]
     pub closed_us: Option<u64>,
@@ -254,6 +258,12 @@ impl Connection {
     /// True if the client was shown a forged chain (or would have been: the box took the connection over).
     pub fn intercepted(&self) -> bool {
         self.decision().is_some_and(|d| d.action == "intercept")
+    }
+
+    /// True if the origin is the other end of it, or was before an upgrade: the box let it through, changed or not.
+    pub fn reaches_origin(&self) -> bool {
+        self.decision()
+            .is_none_or(|d| matches!(d.action.as_str(), "forward" | "strip-starttls" | "refuse-starttls" | "mangle-starttls"))
     }
 
     /// The host that this connection is about: the SNI, else the name asked of the proxy, else an HTTP Host, else the address.
@@ -306,6 +316,7 @@ impl Connection {
             client_half: HalfTruth::default(),
             upstream_half: None,
             requests: Vec::new(),
+            upgrade: None,
             closed_us: None,
             notes: Vec::new(),
             ended: false,
@@ -337,6 +348,11 @@ impl Connection {
                 if truth.heard(*by) || truth.handshake.is_none() {
                     truth.handshake = Some(handshake.clone());
                 }
+                if let (Half::Client, Some(upgrade)) = (half, &mut self.upgrade)
+                    && !upgrade.has(UpgradeStage::Upgraded)
+                {
+                    upgrade.stages.push(UpgradeStage::Upgraded);
+                }
             }
             Event::Alert { half, by, alert } => {
                 let truth = self.half(*half);
@@ -345,6 +361,13 @@ impl Connection {
                 }
             }
             Event::Request { request, .. } => self.requests.push(request.clone()),
+            Event::Upgrade { protocol, stage, .. } => {
+                let stages = &mut self.upgrade(protocol).stages;
+                if !stages.contains(stage) {
+                    stages.push(*stage);
+                }
+            }
+            Event::Clear { protocol, secret, .. } => self.upgrade(protocol).clear.push(secret.clone()),
             Event::Close { half, by, side, kind } => {
                 if *half == Half::Client {
                     self.closed_us.get_or_insert(entry.t_us);
@@ -362,6 +385,10 @@ impl Connection {
             Event::ConnectionEnd {} => self.ended = true,
             _ => {}
         }
+    }
+
+    fn upgrade(&mut self, protocol: &str) -> &mut Upgrade {
+        self.upgrade.get_or_insert_with(|| Upgrade { protocol: protocol.to_owned(), ..Upgrade::default() })
     }
 
     fn half(&mut self, half: Half) -> &mut HalfTruth {

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::connection::{Alert, Bytes, Certificate, CloseKind, DecisionRecord, Handshake, Hello, Request};
+use super::upgrade::UpgradeStage;
 use crate::scenario::{Transport, Trust, Vantage};
 
 /// Number of a connection, unique in a run, in order of first sight.
@@ -294,6 +295,26 @@ pub enum Event {
         by: Observer,
         /// The request, secrets masked.
         request: Request,
+    },
+    /// An upgrade to TLS (STARTTLS, STLS) came a step further, or was hindered.
+    #[serde(rename = "upgrade:stage")]
+    Upgrade {
+        /// Who saw it, or did it.
+        by: Observer,
+        /// `smtp`, `imap`, `pop3`, `xmpp`.
+        protocol: String,
+        /// The step.
+        stage: UpgradeStage,
+    },
+    /// A secret crossed the box in the clear, on a connection that could have turned to TLS.
+    #[serde(rename = "clear:crossed")]
+    Clear {
+        /// Who read it.
+        by: Observer,
+        /// `smtp`, `imap`, `pop3`, `xmpp`.
+        protocol: String,
+        /// Its kind and length, such as `password: 10 bytes`; never the secret.
+        secret: String,
     },
     /// One side closed one direction.
     #[serde(rename = "close")]

@@ -203,6 +203,8 @@ const FILES: &[(&str, &str)] = embed![
     "scenarios/kazakhstan-throttle-azattyq.toml",
     "scenarios/large-hello-works.toml",
     "scenarios/mail-implicit-tls-forged.toml",
+    "scenarios/mail-starttls-forged.toml",
+    "scenarios/mail-starttls-stripped.toml",
     "scenarios/masking-box-hides-an-expired-certificate.toml",
     "scenarios/mirroring-box-forges-the-fault-too.toml",
     "scenarios/namesake-of-a-blocked-root-is-accepted.toml",

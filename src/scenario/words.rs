@@ -321,6 +321,12 @@ pub enum Action {
     },
     /// Closes a plain HTTP connection in the middle of the answer.
     Cut,
+    /// Takes STARTTLS (STLS) out of what a server announces, and answers an attempt as a server without it would.
+    StripStarttls,
+    /// Lets a server announce STARTTLS, and answers an attempt with the protocol's error.
+    RefuseStarttls,
+    /// Overwrites STARTTLS in place with as many other characters: what a server announces, and a client's command.
+    MangleStarttls,
     /// Does something to a DNS query.
     Dns(DnsTrick),
 }
@@ -344,8 +350,16 @@ impl Action {
             Self::Page { .. } => "page",
             Self::Redirect { .. } => "redirect",
             Self::Cut => "cut",
+            Self::StripStarttls => "strip-starttls",
+            Self::RefuseStarttls => "refuse-starttls",
+            Self::MangleStarttls => "mangle-starttls",
             Self::Dns(_) => "dns",
         }
+    }
+
+    /// True if it is done to an upgrade, before there is a hello.
+    pub fn is_about_upgrades(&self) -> bool {
+        matches!(self, Self::StripStarttls | Self::RefuseStarttls | Self::MangleStarttls)
     }
 }
 
@@ -359,7 +373,10 @@ fn status_ok() -> u16 {
 pub enum VerdictKind {
     /// The client sent application bytes to a forged server.
     Exposed,
-    /// The client was shown a forged (or bad) chain and sent nothing, while the control leg did.
+    /// The upgrade to TLS was taken away, and the client went on in the clear: credentials or a message crossed the box readable,
+    /// while in the control leg they crossed inside of TLS.
+    ExposedInClear,
+    /// The client was shown a forged (or bad) chain, or no way to TLS, and sent nothing, while the control leg did.
     Refused,
     /// The handshake completed and nothing was sent, and the control leg sent nothing either.
     HandshakeOnly,
@@ -378,6 +395,7 @@ impl VerdictKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Exposed => "exposed",
+            Self::ExposedInClear => "exposed-in-clear",
             Self::Refused => "refused",
             Self::HandshakeOnly => "handshake-only",
             Self::Untouched => "untouched",

@@ -73,6 +73,26 @@ impl Witness {
         &self.0.raw
     }
 
+    /// The same witness on the other half, if the box is both ends of what follows an upgrade: to the origin, the box is the client.
+    pub fn behind_the_box(&self) -> Option<Self> {
+        let Inner { recorder, key, id, by, us, opened_here, raw, app, .. } = &*self.0;
+        let (raw, app) = (Arc::clone(raw), Arc::clone(app));
+        self.taken_over().then(|| {
+            Self(Arc::new(Inner {
+                recorder: recorder.clone(),
+                key: *key,
+                id: *id,
+                half: Half::Upstream,
+                by: *by,
+                us: *us,
+                opened_here: *opened_here,
+                raw,
+                app,
+                state: Mutex::default(),
+            }))
+        })
+    }
+
     /// Watches the socket of a TLS connection: bytes, RST, plaintext alerts.
     pub fn below_tls<S>(&self, stream: S, first: Vec<u8>) -> Counted<S> {
         let witness = self.clone();
@@ -199,6 +219,9 @@ impl Witness {
 
     /// What record headers told of a relayed connection.
     pub fn metered(&self, meter: &TlsMeter) {
+        if self.taken_over() {
+            return; // its records are those of the box's own half
+        }
         for event in meter.events(self.0.half) {
             self.emit(event);
         }
@@ -236,7 +259,7 @@ impl Witness {
         }
         let connection = self.0.recorder.connection(self.0.id);
         let untouched = self.0.raw.read() == 0;
-        connection.is_some_and(|c| c.intercepted() || (untouched && c.decision().is_some_and(|d| d.action != "forward")))
+        connection.is_some_and(|c| c.intercepted() || (untouched && !c.reaches_origin()))
     }
 
     /// An alert that an error of rustls tells of. If it went unencrypted, the watch below has told it already, and

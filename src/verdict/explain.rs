@@ -62,6 +62,10 @@ fn about_the_verdict(check: &CheckResult, differences: &[Difference]) -> String 
         VerdictKind::Exposed => {
             "see why the client accepts a chain that it cannot verify: switched-off verification, or trust from elsewhere".to_owned()
         }
+        VerdictKind::ExposedInClear => {
+            "let the client demand TLS (`--ssl-reqd`, `requireTLS`, a check that `starttls` succeeded): what it takes only where it is              offered can be taken away"
+                .to_owned()
+        }
         VerdictKind::Refused if trust.is_some_and(Trust::has_authority) => {
             "the client may keep roots of its own and not read the store that the lab filled, or it pins".to_owned()
         }

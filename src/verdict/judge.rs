@@ -48,7 +48,7 @@ pub fn target(host: &str, around: &Surroundings<'_>, control_leg: Option<&LegTru
     let here: Vec<&Connection> = test.connections.iter().filter(|c| around.concerns(c, host)).collect();
     let all: Vec<(&Connection, Standing)> = here.iter().map(|c| (*c, standing(c, &given))).collect();
     let any_tls = here.iter().any(|c| !plaintext(c));
-    let weighed = || all.iter().filter(|(c, _)| !(any_tls && plaintext(c)));
+    let weighed = || all.iter().filter(|(c, s)| !(any_tls && plaintext(c)) || s.kind == VerdictKind::ExposedInClear);
     let Some(decisive) = weighed().map(|(_, s)| s.kind).max_by_key(|kind| weight(*kind)) else {
         return never_dialled(host, &control, test);
     };
@@ -141,7 +141,8 @@ fn join(signals: Vec<String>) -> String {
 
 fn weight(kind: VerdictKind) -> u8 {
     match kind {
-        VerdictKind::Exposed => 6,
+        VerdictKind::Exposed => 7,
+        VerdictKind::ExposedInClear => 6,
         VerdictKind::Refused => 5,
         VerdictKind::Untouched => 4,
         VerdictKind::Blocked => 3,

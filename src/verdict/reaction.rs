@@ -44,6 +44,7 @@ pub(super) enum Hindrance {
 pub(super) fn hindrance(connection: &Connection) -> Hindrance {
     match connection.decision().map(|d| d.action.as_str()) {
         None | Some("forward" | "intercept" | "dns") => Hindrance::None,
+        Some("strip-starttls" | "refuse-starttls" | "mangle-starttls") => Hindrance::None, // judged by what crossed in the clear
         Some("throttle" | "stall" | "drop-after") => Hindrance::Partial,
         Some(_) => Hindrance::Full,
     }

@@ -140,9 +140,16 @@ fn dead_expectation(check: &Check, plan: &Plan) -> Option<String> {
     if let Some(action) = check.expect.action.as_ref().filter(|action| !can(action)) {
         return dead(format!("the action `{action}`, and no rule of the phase `{}` takes it", phase.name));
     }
+    let upgrades = phase.rules.iter().any(|rule| rule.action.is_about_upgrades());
     let only_bad_chains = |k: &VerdictKind| matches!(k, VerdictKind::Exposed | VerdictKind::Refused);
     let wants_bad_chain = !check.expect.verdict.is_empty() && check.expect.verdict.iter().all(only_bad_chains);
-    if wants_bad_chain && !can("intercept") && !can("dns") && check.trust != Trust::None && !any_bad_site(check, plan) {
+    if wants_bad_chain
+        && !upgrades
+        && !can("intercept")
+        && !can("dns")
+        && check.trust != Trust::None
+        && !any_bad_site(check, plan)
+    {
         let verdicts = check.expect.verdict.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(" or ");
         return dead(format!(
             "{verdicts}, and in the phase `{}` nobody is shown a certificate that could be refused",

@@ -1,5 +1,6 @@
 //! What one connection says of its host: a verdict kind with the signal that shows it.
 
+use super::downgrade::downgrade;
 use super::leg::{Control, resumed};
 use super::reaction::{Hindrance, failed_exchange, hindrance, only_preface, only_the_wire, plaintext, reaction};
 use super::surroundings::Surroundings;
@@ -31,6 +32,8 @@ pub(super) fn standing(connection: &Connection, given: &Circumstances<'_>) -> St
         inconclusive("a session was resumed: no certificate was shown")
     } else if hindrance(connection) != Hindrance::None {
         hindered(connection, &reaction, given)
+    } else if let Some(downgraded) = downgrade(connection, given) {
+        downgraded
     } else if plaintext(connection) {
         in_the_clear(connection, &reaction, given)
     } else if let Some(why) = no_reason_to_accept(connection, given) {
@@ -216,11 +219,11 @@ fn refused(signal: String, remark: Option<String>) -> Standing {
     Standing { kind: VerdictKind::Refused, signal, remarks: remark.into_iter().collect() }
 }
 
-fn inconclusive(why: impl Into<String>) -> Standing {
+pub(super) fn inconclusive(why: impl Into<String>) -> Standing {
     kind(VerdictKind::Inconclusive, why.into())
 }
 
-fn kind(kind: VerdictKind, signal: String) -> Standing {
+pub(super) fn kind(kind: VerdictKind, signal: String) -> Standing {
     Standing { kind, signal, remarks: Vec::new() }
 }
 

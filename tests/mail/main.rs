@@ -4,3 +4,5 @@
 mod bench;
 mod clients;
 mod hostile;
+mod programs;
+mod table;

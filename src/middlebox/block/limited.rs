@@ -2,6 +2,7 @@
 //! here by waiting and by silence.
 
 use std::io;
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -46,8 +47,15 @@ enum Over {
 
 /// Dials the origin and carries bytes within the limits.
 pub(super) async fn relay(on: &OnStream<'_>, client: &mut Client, limits: Limits) -> Told {
-    let dialled = timeout(DIAL, on.middlebox.dial.dial(on.arrival, Purpose::Forward)).await;
-    let origin = match dialled.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+    let known = on.origin.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let dialled = match known {
+        Some(origin) => Ok(origin),
+        None => {
+            let dialled = timeout(DIAL, on.middlebox.dial.dial(on.arrival, Purpose::Forward)).await;
+            dialled.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        }
+    };
+    let origin = match dialled {
         Ok(origin) => origin,
         Err(error) => {
             on.middlebox.recorder.emit(on.arrival.id, Event::UpstreamFailed { error: error.to_string() });

@@ -26,6 +26,12 @@ fn by_address(when: &Matcher, context: &Context) -> bool {
         && when.direction.is_none_or(|direction| direction == context.direction)
 }
 
+/// True if a hello could make these conditions hold: they ask for something that only a hello has, and all else fits.
+pub(super) fn may_match_hello(when: &Matcher, context: &Context) -> bool {
+    let reads = when.sni.is_some() || when.no_sni.is_some() || when.ech.is_some() || when.alpn.is_some();
+    reads && when.host.is_none() && when.name.is_none() && by_address(when, context)
+}
+
 /// What the bytes say. A condition on bytes that this occasion has not got does not hold.
 fn by_content(when: &Matcher, lists: Option<&Lists>, occasion: Occasion<'_>) -> bool {
     let (hello, head, query) = match occasion {

@@ -122,6 +122,9 @@ fn on_first_bytes(action: &Action, seen: &Seen, transport: Transport) -> Can {
             Seen::Plain { protocol } => protocol.may_start_tls(),
             Seen::Http(_) | Seen::NoHello(_) => false,
         },
+        Action::StripStarttls | Action::RefuseStarttls | Action::MangleStarttls => {
+            transport == Transport::Tcp && matches!(seen, Seen::Plain { protocol } if protocol.may_start_tls())
+        }
         Action::Alert { .. } => matches!(seen, Seen::Hello(_)),
         Action::Page { .. } | Action::Redirect { .. } | Action::Cut => matches!(seen, Seen::Http(_)),
         _ => true,

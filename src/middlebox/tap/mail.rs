@@ -6,8 +6,8 @@ use crate::record::{Request, mail};
 use crate::scenario::MailProtocol;
 
 /// Reads along.
-#[derive(Debug)]
-pub(super) struct MailTap {
+#[derive(Clone, Debug)]
+pub(in crate::middlebox) struct MailTap {
     protocol: MailProtocol,
     up: Line,
     down: Line,
@@ -36,14 +36,14 @@ enum State {
 }
 
 /// A line that is not whole yet.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Line {
     bytes: Vec<u8>,
     length: usize,
 }
 
 impl MailTap {
-    pub(super) fn new(protocol: MailProtocol) -> Self {
+    pub(in crate::middlebox) fn new(protocol: MailProtocol) -> Self {
         Self {
             protocol,
             up: Line::default(),
@@ -55,8 +55,18 @@ impl MailTap {
         }
     }
 
+    /// The client's next bytes are content: a message or a literal.
+    pub(in crate::middlebox) fn client_sends_content(&self) -> bool {
+        matches!(self.state, State::Message(_) | State::Literal(_))
+    }
+
+    /// The server's next bytes are a literal.
+    pub(in crate::middlebox) fn server_sends_literal(&self) -> bool {
+        self.literal_down > 0
+    }
+
     /// Bytes from the client.
-    pub(super) fn up(&mut self, mut bytes: &[u8], tell: &mut dyn FnMut(Request)) {
+    pub(in crate::middlebox) fn up(&mut self, mut bytes: &[u8], tell: &mut dyn FnMut(Request)) {
         while !bytes.is_empty() {
             if let State::Literal(left) = self.state {
                 let skipped = left.min(bytes.len());
@@ -70,7 +80,7 @@ impl MailTap {
     }
 
     /// Bytes from the server.
-    pub(super) fn down(&mut self, mut bytes: &[u8], tell: &mut dyn FnMut(Request)) {
+    pub(in crate::middlebox) fn down(&mut self, mut bytes: &[u8], tell: &mut dyn FnMut(Request)) {
         while !bytes.is_empty() {
             if self.literal_down > 0 {
                 let skipped = self.literal_down.min(bytes.len());

@@ -7,6 +7,9 @@ use std::time::Duration;
 pub enum Act {
     /// The held segment goes on its way as if nothing had been, and so does everything after it.
     Pass,
+    /// Everything passes, and is shown to [`super::Handler::said`] first, from this segment on if the server sent it, behind it if
+    /// the client did.
+    Follow,
     /// The client's half becomes a socket of ours ([`super::Handler::taken`]); the origin's half is reset.
     TakeOver,
     /// RST with the exact sequence number; the held segment and everything later is swallowed. A side that is told and

@@ -17,6 +17,11 @@ impl State {
     pub(super) fn apply(&mut self, act: Act, ctx: &mut Ctx<'_>) {
         match act {
             Act::Pass => self.go_on(Stage::Passing, ctx),
+            Act::Follow => {
+                // What was held passes unseen: a flow that is to be followed is not held.
+                self.go_on(Stage::Passing, ctx);
+                self.begin_following();
+            }
             Act::Drop { residual } => {
                 *ctx.residual = residual;
                 self.settle(Stage::Silent);

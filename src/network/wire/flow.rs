@@ -21,6 +21,7 @@ use super::Options;
 use super::act::{Act, Residual};
 use super::assemble::Assembler;
 use super::craft::{Segment, segment};
+use super::follow::Followed;
 use super::frame::{ACK, End, FIN, Parsed, RST, Tcp, VNET, parse};
 use super::half::Half;
 use super::handler::{CloseFlag, Flow, FlowEnd, Handler, OnOpen, PlainAlert, Side, Why};
@@ -55,6 +56,8 @@ pub(super) enum Stage {
     Reading,
     /// A segment is kept until the decision.
     Held(Box<Hold>),
+    /// Everything is shown to the handler, and passes.
+    Followed(Box<Followed>),
     /// Everything passes.
     Passing,
     /// The rate is limited: up, down.
@@ -65,6 +68,8 @@ pub(super) enum Stage {
     Metered { until: u64, cut: bool },
     /// The client's packets go to a socket of ours; it is kept here if nobody else reads it.
     Taken { kept: Option<TcpStream> },
+    /// Both sides' packets go to sockets of ours.
+    Both,
     /// Everything is swallowed.
     Silent,
     /// Everything is swallowed and sides that were told are told again.
@@ -97,6 +102,8 @@ pub(super) struct Taken {
 pub(super) enum Purpose {
     /// The handler has it, with what the client had already sent.
     Handler(Vec<u8>),
+    /// The handler has it, and this one towards the origin.
+    Both(TcpStream),
     /// The box says this, and closes.
     Say(Vec<u8>),
 }
@@ -177,6 +184,11 @@ impl State {
                 Fate::Forward(Port::Divert)
             }
             Stage::Reading => self.read(side, tcp, buffer, ctx),
+            Stage::Followed(_) => self.follow(side, tcp, buffer, ctx),
+            Stage::Both => {
+                self.half_mut(side).pass(tcp, buffer);
+                Fate::Forward(Port::Hijack)
+            }
             Stage::Held(hold) => hold.keep(side, tcp, buffer),
             Stage::Limited(_) => self.limit(side, tcp, buffer, ctx),
             Stage::Counted(left) => {
@@ -359,7 +371,10 @@ impl State {
 
     /// True if both sides' packets reach each other.
     fn passes(&self) -> bool {
-        matches!(self.stage, Stage::Reading | Stage::Passing | Stage::Limited(_) | Stage::Counted(_) | Stage::Metered { .. })
+        matches!(
+            self.stage,
+            Stage::Reading | Stage::Followed(_) | Stage::Passing | Stage::Limited(_) | Stage::Counted(_) | Stage::Metered { .. }
+        )
     }
 
     /// How long it may be quiet before something is done about it.

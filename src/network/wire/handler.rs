@@ -75,6 +75,21 @@ pub enum OnBytes {
     Do(Act),
 }
 
+/// The answer to a piece of a followed flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// It passes.
+    Pass,
+    /// It passes with these bytes in place of its own; as many.
+    Replace(Vec<u8>),
+    /// It passes, perhaps overwritten, and so does everything after it, unseen.
+    Enough(Option<Vec<u8>>),
+    /// It passes, perhaps overwritten; then both halves become sockets of ours ([`Handler::taken_both`]).
+    TakeAfter(Option<Vec<u8>>),
+    /// Both halves become sockets of ours, and it is the first that one of them will read.
+    TakeBefore,
+}
+
 /// The answer to a UDP datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OnDatagram {
@@ -169,6 +184,17 @@ pub trait Handler: Send + Sync + 'static {
     /// The connection was taken over: `stream` leads to the client, who had already sent `prefix`. The stream is blocking,
     /// with TCP_NODELAY.
     fn taken(&self, flow: &Flow, stream: TcpStream, prefix: Vec<u8>);
+
+    /// A side of a followed flow ([`super::Act::Follow`]) said something new. In order, each byte once, without gaps.
+    fn said(&self, flow: &Flow, side: Side, bytes: &[u8]) -> Said {
+        let _ = (flow, side, bytes);
+        Said::Pass
+    }
+
+    /// Both halves were taken over: one socket leads to the client, one to the origin. Blocking, with TCP_NODELAY.
+    fn taken_both(&self, flow: &Flow, client: TcpStream, origin: TcpStream) {
+        let _ = (flow, client, origin);
+    }
 
     /// A takeover was asked for and the kernel refused: the flow passes.
     fn not_taken(&self, flow: &Flow, error: io::Error) {

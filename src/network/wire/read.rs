@@ -101,6 +101,9 @@ impl State {
             self.half_mut(side).pass(tcp, buffer);
             return Fate::Forward(Port::Divert);
         }
+        if answer == OnBytes::Do(Act::Follow) {
+            return self.begin(side, tcp, buffer, to, ctx);
+        }
         if from > 0 {
             self.send(side, part(buffer, tcp, 0, from), ctx);
         }
@@ -120,6 +123,23 @@ impl State {
         if let OnBytes::Do(act) = answer {
             self.apply(act, ctx);
         }
+        Fate::Consumed
+    }
+
+    /// Begins to follow. What the client said was shown already, up to `to`.
+    fn begin(&mut self, side: Side, tcp: &Tcp, buffer: &[u8], to: usize, ctx: &mut Ctx<'_>) -> Fate {
+        if side == Side::Server {
+            self.begin_following();
+            return self.step(side, tcp, buffer, ctx);
+        }
+        if to == tcp.len() {
+            self.client.pass(tcp, buffer);
+            self.begin_following();
+            return Fate::Forward(Port::Divert);
+        }
+        self.send(side, part(buffer, tcp, 0, to), ctx);
+        self.begin_following();
+        self.release(side, part(buffer, tcp, to, tcp.len()), ctx);
         Fate::Consumed
     }
 

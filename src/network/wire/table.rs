@@ -93,7 +93,10 @@ impl Table {
         let Some(index) = self.index(id) else { return };
         self.with(now, index, out, |state, ctx| {
             let held = matches!(state.stage, Stage::Held(_));
-            let open = matches!(state.stage, Stage::Taken { .. } | Stage::Own | Stage::Answered(_) | Stage::Severed { .. });
+            let open = matches!(
+                state.stage,
+                Stage::Taken { .. } | Stage::Both | Stage::Own | Stage::Answered(_) | Stage::Severed { .. }
+            );
             if held || !only_held && !open && !state.ended {
                 state.apply(act, ctx);
             }
@@ -129,6 +132,7 @@ impl Table {
         for Taken { flow, stream, purpose } in std::mem::take(&mut self.taken) {
             match purpose {
                 Purpose::Handler(prefix) => self.handler.taken(&flow, stream, prefix),
+                Purpose::Both(origin) => self.handler.taken_both(&flow, stream, origin),
                 Purpose::Say(bytes) => {
                     let index = self.index(flow.id);
                     if let Some(state) = index.and_then(|index| self.slots[index].state.as_mut()) {

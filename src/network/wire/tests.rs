@@ -12,9 +12,12 @@ use super::flow::{Fate, Port, reread};
 use super::frame::{ACK, End, FIN, PSH, Parsed, RST, SYN, Tcp, parse};
 use super::table::Table;
 use super::takeover::Repair;
-use super::{Act, Flow, FlowEnd, FlowId, Handler, OnBytes, OnOpen, Options, Residual, Scope, Throttle, Why};
+use super::{Act, Flow, FlowEnd, FlowId, Handler, OnBytes, OnOpen, Options, Residual, Said, Scope, Side, Throttle, Why};
+
+mod follow;
 
 type Answers = Box<dyn Fn(&[u8], u32) -> OnBytes + Send + Sync>;
+type Says = Box<dyn Fn(Side, &[u8]) -> Said + Send + Sync>;
 
 #[derive(Default)]
 struct Log {
@@ -23,12 +26,14 @@ struct Log {
     ended: Vec<FlowEnd>,
     prefixes: Vec<Vec<u8>>,
     repairs: Vec<Repair>,
+    both: usize,
     overdue: usize,
     residual: usize,
 }
 
 struct Scripted {
     answers: Answers,
+    greeting: Arc<Mutex<(OnBytes, Says)>>,
     log: Arc<Mutex<Log>>,
 }
 
@@ -41,6 +46,18 @@ impl Handler for Scripted {
     fn first_bytes(&self, _: &Flow, stream: &[u8], segments: u32) -> OnBytes {
         self.log.lock().unwrap().asked.push((stream.to_vec(), segments));
         (self.answers)(stream, segments)
+    }
+
+    fn server_spoke(&self, _: &Flow, _: &[u8]) -> OnBytes {
+        self.greeting.lock().unwrap().0.clone()
+    }
+
+    fn said(&self, _: &Flow, side: Side, bytes: &[u8]) -> Said {
+        (self.greeting.lock().unwrap().1)(side, bytes)
+    }
+
+    fn taken_both(&self, _: &Flow, _: TcpStream, _: TcpStream) {
+        self.log.lock().unwrap().both += 1;
     }
 
     fn taken(&self, _: &Flow, _: TcpStream, prefix: Vec<u8>) {
@@ -64,6 +81,7 @@ impl Handler for Scripted {
 struct Bench {
     table: Table,
     log: Arc<Mutex<Log>>,
+    greeting: Arc<Mutex<(OnBytes, Says)>>,
     now: Instant,
     client: End,
     server: End,
@@ -85,16 +103,24 @@ impl Bench {
             let listener = TcpListener::bind("127.0.0.1:0")?;
             TcpStream::connect(listener.local_addr()?)
         };
-        let handler = Arc::new(Scripted { answers: Box::new(answers), log: log.clone() });
+        let says: Says = Box::new(|_, _| Said::Pass);
+        let greeting = Arc::new(Mutex::new((OnBytes::More, says)));
+        let handler = Arc::new(Scripted { answers: Box::new(answers), greeting: greeting.clone(), log: log.clone() });
         let end = |text: &str| End::from(text.parse::<SocketAddr>().unwrap());
         Self {
             table: Table::new(options, handler, Box::new(take), [0; 6]),
             log,
+            greeting,
             now: Instant::now(),
             client: end("10.0.0.2:40000"),
             server: end("192.0.2.1:443"),
             isn: u32::MAX - 3, // every stream crosses the wrap-around
         }
+    }
+
+    /// What is done when the server speaks first, and with what is said after that.
+    fn answer_greeting(&mut self, act: OnBytes, says: impl Fn(Side, &[u8]) -> Said + Send + Sync + 'static) {
+        *self.greeting.lock().unwrap() = (act, Box::new(says));
     }
 
     /// Feeds a frame; returns everything that leaves, in order.

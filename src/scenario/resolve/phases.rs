@@ -8,7 +8,7 @@ use super::lists::Lists;
 use super::{PhaseBoth, Resolver, matcher, suggest};
 use crate::scenario::diagnostic::{Kind, Spot};
 use crate::scenario::library::portal_names;
-use crate::scenario::plan::{Matcher, Notice, Phase, Rule, World};
+use crate::scenario::plan::{Matcher, Notice, Phase, Rule, Serve, World};
 use crate::scenario::words::{Action, Transport};
 use crate::scenario::written::{At, PhaseWritten, RuleWritten, Scenario};
 
@@ -146,6 +146,9 @@ fn rule_of(r: &mut Resolver<'_>, written: &At<RuleWritten>, lists: &Lists, world
     };
     let spot = r.spot(action);
     fits(r, &action.0, &when, &spot);
+    if !meant && action.0.is_about_upgrades() {
+        upgrades(r, &action.0, &when, world, &spot);
+    }
     let does = with_page(r, &action.0, &spot);
     Some(Rule {
         name: name.value().clone(),
@@ -187,11 +190,29 @@ fn fits(r: &mut Resolver<'_>, action: &Action, when: &Matcher, spot: &Spot) {
         Action::Reset { .. } | Action::Close | Action::DropSyn | Action::Refuse if udp => {
             "UDP has no connection to end: `drop` it"
         }
+        _ if action.is_about_upgrades() && (tls || http || dns || udp) => {
+            "decided before the ClientHello, when no name is known yet: match by `port`, `address`, `asn` or `client`"
+        }
         _ if before_data && (tls || http || dns) => "decided at the first packet, when no name is known yet",
         _ => return,
     };
     let message = format!("`{}` does not fit what the rule matches: {told}", action.name());
     r.collector.report(Kind::Contradiction, spot, message);
+}
+
+/// An upgrade can be hindered where a connection begins in the clear and may turn to TLS: a mail server's, or a program's.
+fn upgrades(r: &mut Resolver<'_>, action: &Action, when: &Matcher, world: &World, spot: &Spot) {
+    let may = |serve: &Serve| match serve {
+        Serve::Mail { service, .. } => !service.is_implicit(),
+        Serve::Exec { .. } | Serve::Loopback { .. } => true,
+        _ => false,
+    };
+    let of_port = |port: u16| when.port.as_ref().is_none_or(|ports| ports.contains(&port));
+    let services = world.sites.iter().flat_map(|site| &site.services);
+    if !services.into_iter().any(|service| of_port(service.port) && may(&service.serve)) {
+        let message = format!("`{}` has nothing to act on: no service that the rule matches can turn to TLS", action.name());
+        r.collector.report(Kind::CannotMatch, spot, message).hint("`include = [\"mail\"]` brings servers with STARTTLS");
+    }
 }
 
 fn plain(rules: &[(&At<RuleWritten>, Rule)]) -> Vec<Rule> {

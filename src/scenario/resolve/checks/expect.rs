@@ -51,6 +51,9 @@ fn verdicts(r: &mut Resolver<'_>, written: &ExpectWritten, phase: &Phase, (fault
             VerdictKind::Exposed if !faulty && !phase.rules.iter().any(|r| r.action == Action::Intercept) => {
                 format!("cannot be: no rule of the phase `{}` intercepts", phase.name)
             }
+            VerdictKind::ExposedInClear if !phase.rules.iter().any(|r| r.action.is_about_upgrades()) => {
+                format!("cannot be: no rule of the phase `{}` takes STARTTLS away", phase.name)
+            }
             VerdictKind::Blocked if !closes && !phase.rules.iter().any(|r| hinders(&r.action)) => {
                 format!("cannot be: no rule of the phase `{}` hinders a connection", phase.name)
             }
@@ -105,5 +108,5 @@ fn is_faulty(cert: &Cert) -> bool {
 
 /// True if the client cannot do what it would have done, for another reason than a certificate.
 fn hinders(action: &Action) -> bool {
-    !matches!(action, Action::Forward | Action::Intercept)
+    !matches!(action, Action::Forward | Action::Intercept) && !action.is_about_upgrades()
 }

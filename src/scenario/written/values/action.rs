@@ -43,6 +43,9 @@ impl<'de> Visitor<'de> for ActionVisitor {
             "refuse" => Action::Refuse,
             "unreachable" => Action::Unreachable,
             "cut" => Action::Cut,
+            "strip-starttls" => Action::StripStarttls,
+            "refuse-starttls" => Action::RefuseStarttls,
+            "mangle-starttls" => Action::MangleStarttls,
             _ => match ACTIONS_WITH_PARAMETERS.iter().find(|(name, _)| *name == word) {
                 Some((_, form)) => return Err(E::custom(format_args!("`{word}` needs parameters: `{form}`"))),
                 None => return Err(E::unknown_variant(word, ACTION_WORDS)),
@@ -152,6 +155,9 @@ pub(crate) const ACTION_WORDS: &[&str] = &[
     "page",
     "redirect",
     "cut",
+    "strip-starttls",
+    "refuse-starttls",
+    "mangle-starttls",
     "dns",
 ];
 
