@@ -281,6 +281,8 @@ const PROFILES: &[&str] = &[
     "isca-2020",
     "isca-2021-2024",
     "mirror",
+    "qaznet-2019-after-0730-shifted",
+    "nca-2015",
     "blind",
     "corporate",
     "antivirus",

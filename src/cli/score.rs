@@ -208,4 +208,4 @@ impl Score {
 }
 
 /// The lab's own detector.
-const OWN: [&str; 4] = ["mitmlab", "probe", "--json", "{url}"];
+const OWN: [&str; 6] = ["mitmlab", "probe", "--json", "--max-time", "3", "{url}"];

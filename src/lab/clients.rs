@@ -1,4 +1,5 @@
-//! The small client programs of the lab (`lab/clients`), for runtimes that have no command-line client of their own.
+//! The small client programs of the lab (`lab/clients`), for runtimes that have no command-line client of their own, and the
+//! adapters of detectors (`lab/adapters`).
 
 use std::path::PathBuf;
 
@@ -13,8 +14,10 @@ impl Lab {
         if !clients.exists() {
             let failed = |e| Error::machine(format!("write `{}`", clients.display()), e);
             let fresh = self.0.folder.path().join(format!("lab-{:?}", std::thread::current().id()));
-            for (name, text) in PROGRAMS {
-                let file = fresh.join("clients").join(name);
+            let clients = PROGRAMS.iter().map(|(name, text)| ("clients", name, text));
+            let adapters = ADAPTERS.iter().map(|(name, text)| ("adapters", name, text));
+            for (kind, name, text) in clients.chain(adapters) {
+                let file = fresh.join(kind).join(name);
                 file.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(failed)?;
                 std::fs::write(file, text).map_err(failed)?;
             }
@@ -65,4 +68,14 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("transfer.py", include_str!("../../lab/clients/transfer.py")),
     ("pinned.mjs", include_str!("../../lab/clients/pinned.mjs")),
     ("pinned.py", include_str!("../../lab/clients/pinned.py")),
+];
+
+const ADAPTERS: &[(&str, &str)] = &[
+    ("curl_pin.sh", include_str!("../../lab/adapters/curl_pin.sh")),
+    ("nmap_issuer.sh", include_str!("../../lab/adapters/nmap_issuer.sh")),
+    ("openssl_pin.sh", include_str!("../../lab/adapters/openssl_pin.sh")),
+    ("python_issuer.py", include_str!("../../lab/adapters/python_issuer.py")),
+    ("sslscan_issuer.sh", include_str!("../../lab/adapters/sslscan_issuer.sh")),
+    ("sslyze_trust.py", include_str!("../../lab/adapters/sslyze_trust.py")),
+    ("testssl_trust.py", include_str!("../../lab/adapters/testssl_trust.py")),
 ];

@@ -8,6 +8,7 @@ use super::leg::host_of;
 use super::{Lab, Order};
 use crate::client::trust::pem;
 use crate::error::Error;
+use crate::scenario::{Cert, Site};
 
 /// The files of a leg that its command line asks for.
 #[derive(Debug, Default)]
@@ -37,11 +38,15 @@ impl Lab {
         Ok(files)
     }
 
-    /// The chain that the site shows on the other side of the box. Of the site of two networks: that of the common one, so that a
-    /// detector may well be shown the other.
+    /// The chain that the site shows on the other side of the box. Of the site of two networks: that of the second one, since a
+    /// detector is shown that of the first.
     fn chain_at_control(&self, order: &Order) -> Option<String> {
         let site = self.plan().world.named(&host_of(order.url.as_deref()?)?)?;
-        let issued = self.pki().issue(site).ok()?;
+        let issued = match site.cert {
+            Cert::Cdn => self.pki().issue(&Site { cert: Cert::GoodRsa, ..site.clone() }),
+            _ => self.pki().issue(site),
+        };
+        let issued = issued.ok()?;
         Some(issued.chain.iter().map(pem).collect())
     }
 }

@@ -1,16 +1,19 @@
 //! `mitmlab probe`: the reference detector. It looks at a chain, reads the signs, says what it makes of them and why.
 //!
 //! It sends nothing to the site but the handshake, and so may look at a chain that it then refuses. A finding is made
-//! from signs alone, in the order written in `judge`; every sign is in the report with its evidence.
+//! from signs alone, in the order written in `class`; every sign is in the report with its evidence.
 
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Failure, Settings, Signal, SpeaksFor, Url};
+use crate::scenario::Answer;
 
+mod class;
 mod look;
 mod report;
 
@@ -18,10 +21,14 @@ mod report;
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
     /// URL to look at; https only
+    #[arg(required_unless_present = "schema", default_value = "")]
     pub url: String,
-    /// Print the report as JSON; the finding is at `/finding`
+    /// Print the report as JSON; the finding is at `/finding`, its class at `/class`
     #[arg(long)]
     pub json: bool,
+    /// Print the JSON Schema of the JSON report
+    #[arg(long, exclusive = true)]
+    pub schema: bool,
     /// The genuine chain in PEM, leaf first
     #[arg(long, value_name = "FILE")]
     pub reference: Option<PathBuf>,
@@ -31,6 +38,18 @@ pub struct Options {
     /// Public certificates carry SCTs here: count a missing one as a sign
     #[arg(long)]
     pub ct: bool,
+    /// Known transparency logs, in the browsers' form: timestamps of others are a sign
+    #[arg(long, value_name = "FILE")]
+    pub ct_logs: Option<PathBuf>,
+    /// A key (SHA-256 of SubjectPublicKeyInfo, base64) that is pinned for the host. Repeatable
+    #[arg(long, value_name = "BASE64")]
+    pub pin: Vec<String>,
+    /// Pins by host, as JSON: `{ "host": ["BASE64", ...] }`
+    #[arg(long, value_name = "FILE")]
+    pub pins: Option<PathBuf>,
+    /// Revocation lists, PEM
+    #[arg(long, value_name = "FILE")]
+    pub crl: Option<PathBuf>,
     /// PEM bundle of trusted roots [default: $SSL_CERT_FILE, else the system's]
     #[arg(long, value_name = "FILE")]
     pub cacert: Option<PathBuf>,
@@ -40,7 +59,7 @@ pub struct Options {
 }
 
 /// What a detector can find.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Finding {
     /// The site as it should be.
@@ -51,15 +70,19 @@ pub enum Finding {
     BrokenSite,
     /// A portal answers in the site's place.
     Portal,
+    /// No chain was shown: the way is hindered, or the site is down.
+    Blocked,
     /// The signs do not decide.
     NotSure,
 }
 
 /// The whole report.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Report {
     /// What was found.
     pub finding: Finding,
+    /// Who or what is behind it, as far as that can be told.
+    pub class: Answer,
     /// Why, in a sentence.
     pub reason: String,
     /// What was looked at.
@@ -74,10 +97,12 @@ pub struct Report {
     pub signals: Vec<Signal>,
     /// The chain, leaf first.
     pub chain: Vec<report::Shown>,
+    /// What else was seen, and decides nothing alone.
+    pub seen: report::Seen,
 }
 
 impl Finding {
-    /// The exit code: 0 clean, 1 intercepted, then 3 to 5; 2 is kept for errors of use.
+    /// The exit code: 0 clean, 1 intercepted, then 3 to 6; 2 is kept for errors of use.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Clean => 0,
@@ -85,12 +110,17 @@ impl Finding {
             Self::BrokenSite => 3,
             Self::Portal => 4,
             Self::NotSure => 5,
+            Self::Blocked => 6,
         }
     }
 }
 
 /// Looks, prints the report, returns the exit code.
 pub async fn run(options: &Options, settings: Settings, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+    if options.schema {
+        let schema = schemars::schema_for!(Report).to_value();
+        return writeln!(out, "{schema:#}").map_or(WRITE_FAILED, |()| 0);
+    }
     let (written, code) = match detect(options, settings).await {
         Ok(report) if options.json => {
             let json = serde_json::to_string_pretty(&report).unwrap_or_default();
@@ -115,58 +145,4 @@ pub async fn detect(options: &Options, mut settings: Settings) -> Result<Report,
     look::look(&url, options, &settings).await
 }
 
-/// The finding and its reason. The order is the argument: a strong sign of interception outweighs any fault, a fault of
-/// the site explains an untrusted chain, and an untrusted chain that nothing explains is no proof of anything.
-fn judge(trusted: bool, public: Option<bool>, signals: &[Signal]) -> (Finding, String) {
-    let speaks = |what| signals.iter().find(move |s| s.speaks_for == what);
-    let because = |signal: &Signal| format!("{}: {}", signal.name, signal.evidence);
-    if let Some(sign) = speaks(SpeaksFor::Interception) {
-        return (Finding::Intercepted, because(sign));
-    }
-    if let Some(sign) = speaks(SpeaksFor::Genuine).filter(|_| !trusted) {
-        return (Finding::BrokenSite, format!("not trusted, but {}", because(sign)));
-    }
-    if trusted {
-        return match (public, speaks(SpeaksFor::InterceptionPerhaps)) {
-            (Some(true), _) => (Finding::Clean, "trusted through a public root, no sign of interception".to_owned()),
-            (_, None) => (Finding::Clean, "trusted, no sign of interception".to_owned()),
-            (_, Some(sign)) => (Finding::NotSure, format!("trusted, but {}", because(sign))),
-        };
-    }
-    if let Some(sign) = speaks(SpeaksFor::Portal) {
-        return (Finding::Portal, because(sign));
-    }
-    match (speaks(SpeaksFor::BrokenSite), speaks(SpeaksFor::InterceptionPerhaps)) {
-        (None, Some(sign)) => (Finding::Intercepted, format!("unknown issuer, and {}", because(sign))),
-        (Some(fault), None) => (Finding::BrokenSite, because(fault)),
-        (Some(fault), Some(sign)) => (Finding::NotSure, format!("{}, but also {}", because(fault), because(sign))),
-        (None, None) => (Finding::NotSure, "the chain is not trusted, and nothing tells why".to_owned()),
-    }
-}
-
 const WRITE_FAILED: u8 = 23;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn finding(trusted: bool, public: Option<bool>, signs: &[SpeaksFor]) -> Finding {
-        let signals: Vec<_> = signs.iter().map(|s| Signal { name: "x", speaks_for: *s, evidence: String::new() }).collect();
-        judge(trusted, public, &signals).0
-    }
-
-    #[test]
-    fn the_order_of_the_argument_holds() {
-        use SpeaksFor::{BrokenSite, Interception, InterceptionPerhaps, Portal};
-        assert_eq!(finding(true, None, &[]), Finding::Clean);
-        assert_eq!(finding(true, Some(true), &[InterceptionPerhaps]), Finding::Clean);
-        assert_eq!(finding(true, None, &[InterceptionPerhaps]), Finding::NotSure);
-        assert_eq!(finding(true, Some(false), &[Interception]), Finding::Intercepted);
-        assert_eq!(finding(false, None, &[BrokenSite, Interception]), Finding::Intercepted);
-        assert_eq!(finding(false, None, &[InterceptionPerhaps]), Finding::Intercepted);
-        assert_eq!(finding(false, None, &[BrokenSite]), Finding::BrokenSite);
-        assert_eq!(finding(false, None, &[BrokenSite, Portal]), Finding::Portal);
-        assert_eq!(finding(false, None, &[SpeaksFor::Genuine]), Finding::BrokenSite);
-        assert_eq!(finding(false, None, &[]), Finding::NotSure);
-    }
-}

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
 
 use super::{Failure, Url};
 
@@ -62,6 +62,22 @@ pub(super) fn certificates(path: &std::path::Path) -> Result<Vec<CertificateDer<
     let wrong = |reason: String| Failure::Setting { what: format!("bundle `{}`", path.display()), reason };
     let all = CertificateDer::pem_file_iter(path).map_err(|e| wrong(e.to_string()))?;
     all.take(MOST_CERTIFICATES).collect::<Result<_, _>>().map_err(|e| wrong(e.to_string()))
+}
+
+/// The pins of a host: JSON, `{ "host": ["BASE64", ...] }`; none if it is not there.
+pub(super) fn pins(path: &std::path::Path, host: &str) -> Result<Option<Vec<String>>, Failure> {
+    let wrong = |reason: String| Failure::Setting { what: format!("pins `{}`", path.display()), reason };
+    let text = std::fs::read(path).map_err(|e| wrong(e.to_string()))?;
+    let mut all: std::collections::HashMap<String, Vec<String>> =
+        serde_json::from_slice(&text).map_err(|e| wrong(e.to_string()))?;
+    Ok(all.remove(host))
+}
+
+/// Revocation lists from PEM.
+pub(super) fn revocation_lists(path: &std::path::Path) -> Result<Vec<Vec<u8>>, Failure> {
+    let wrong = |reason: String| Failure::Setting { what: format!("revocation lists `{}`", path.display()), reason };
+    let all = CertificateRevocationListDer::pem_file_iter(path).map_err(|e| wrong(e.to_string()))?;
+    all.take(MOST_CERTIFICATES).map(|list| list.map(|l| l.to_vec()).map_err(|e| wrong(e.to_string()))).collect()
 }
 
 /// The keys of a block list: one base64 word a line, `#` begins a comment.

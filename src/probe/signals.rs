@@ -3,18 +3,23 @@
 //! A sign is a function from a [`Sight`] to at most one [`Signal`]. To add one, write the function and list it.
 
 use rustls_pki_types::CertificateDer;
+use schemars::JsonSchema;
 use serde::Serialize;
 use x509_parser::certificate::X509Certificate;
 
+use super::tls::Parameters;
 use super::verify::Refusal;
 
-mod comparison;
+pub(super) mod comparison;
+pub(super) mod copy;
+pub(super) mod ct;
 mod fault;
 mod issuer;
 mod key;
+mod promise;
 
 /// A sign, and what it speaks for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Signal {
     /// Its name.
     pub name: &'static str,
@@ -25,7 +30,7 @@ pub struct Signal {
 }
 
 /// What a sign speaks for, and how loudly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SpeaksFor {
     /// Interception; enough by itself.
@@ -38,6 +43,10 @@ pub enum SpeaksFor {
     Portal,
     /// The site as it always was.
     Genuine,
+    /// The site, with another certificate than before.
+    Change,
+    /// Either of several things: enough to be unsure.
+    Unclear,
 }
 
 /// Everything that the signs are read from.
@@ -60,11 +69,28 @@ pub(super) struct Sight<'a> {
     pub(super) other_name: Option<&'a [CertificateDer<'static>]>,
     /// Public certificates are expected to carry SCTs.
     pub(super) expect_ct: bool,
+    /// Known transparency logs.
+    pub(super) logs: Option<&'a [ct::Log]>,
+    /// Keys that are pinned for the host, base64.
+    pub(super) pins: Option<&'a [String]>,
+    /// A stapled OCSP response came.
+    pub(super) has_staple: bool,
+    /// Revocation lists, DER.
+    pub(super) lists: &'a [Vec<u8>],
+    /// What was negotiated.
+    pub(super) parameters: Option<&'a Parameters>,
+    /// What was negotiated for another name at the same address.
+    pub(super) other_parameters: Option<&'a Parameters>,
 }
 
 impl<'a> Sight<'a> {
     pub(super) fn leaf(&self) -> Option<&X509Certificate<'a>> {
         self.chain.first()
+    }
+
+    /// The genuine chain, wherever it came from.
+    pub(super) fn genuine(&self) -> Option<&'a [CertificateDer<'static>]> {
+        self.reference.or(self.control)
     }
 }
 
@@ -84,9 +110,19 @@ const SIGNS: &[Sign] = &[
     comparison::shifted_validity,
     comparison::control,
     comparison::other_name,
+    comparison::on_demand,
+    comparison::parameters,
+    copy::serial,
+    copy::stripped,
+    copy::shared_key,
+    copy::one_key,
+    promise::pins,
+    promise::staple,
+    promise::revoked,
+    ct::unlisted,
+    ct::missing,
     key::exponent_three,
     key::short,
-    key::no_sct,
     fault::self_signed,
     fault::dates,
     fault::name,

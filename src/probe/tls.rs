@@ -2,12 +2,15 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, Error};
 use rustls_pki_types::ServerName;
+use schemars::JsonSchema;
+use serde::Serialize;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -36,8 +39,47 @@ pub(super) struct Hello {
     pub(super) connect: Option<SocketAddr>,
 }
 
+/// What was negotiated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Parameters {
+    /// `TLSv1_3`, `TLSv1_2`.
+    pub version: String,
+    /// IANA name of the cipher suite.
+    pub cipher: String,
+    /// Group of the key exchange.
+    pub group: Option<String>,
+    /// Protocol.
+    pub alpn: Option<String>,
+}
+
+impl Parameters {
+    fn of(stream: &TlsStream<Split>) -> Self {
+        let session = stream.get_ref().1;
+        let shown = |value: &dyn std::fmt::Debug| format!("{value:?}");
+        Self {
+            version: session.protocol_version().map_or_else(String::new, |v| shown(&v)),
+            cipher: session.negotiated_cipher_suite().map_or_else(String::new, |c| shown(&c.suite())),
+            group: session.negotiated_key_exchange_group().map(|g| shown(&g.name())),
+            alpn: session.alpn_protocol().map(|p| String::from_utf8_lossy(p).into_owned()),
+        }
+    }
+}
+
+impl std::fmt::Display for Parameters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let alpn = self.alpn.as_deref().unwrap_or("no ALPN");
+        write!(f, "{}, {}, {}, {alpn}", self.version, self.cipher, self.group.as_deref().unwrap_or("no group"))
+    }
+}
+
 /// A completed handshake.
 pub(super) struct Secured {
+    /// What was negotiated.
+    pub(super) parameters: Parameters,
+    /// How long TCP took.
+    pub(super) connected: Duration,
+    /// How long TLS took then.
+    pub(super) shook: Duration,
     pub(super) stream: TlsStream<Split>,
     pub(super) shown: Shown,
     pub(super) address: SocketAddr,
@@ -66,12 +108,17 @@ fn classical() -> Arc<CryptoProvider> {
 pub(super) async fn secure(url: &Url, hello: &Hello, manner: Manner, settings: &Settings) -> Result<Secured, Box<Ended>> {
     let early = |failure| Box::new(Ended { failure, shown: None, address: None });
     let (config, recording, server_name) = config(url, hello, manner, settings).map_err(early)?;
+    let began = Instant::now();
     let (stream, address) = dial(url, hello.connect, settings).await.map_err(early)?;
+    let connected = began.elapsed();
     let connector = TlsConnector::from(Arc::new(config));
     let outcome = connector.connect(server_name, Split::new(stream, hello.split)).await;
     let shown = recording.shown();
     match (outcome, shown) {
-        (Ok(stream), Some(shown)) => Ok(Secured { stream, shown, address }),
+        (Ok(stream), Some(shown)) => {
+            let (parameters, shook) = (Parameters::of(&stream), began.elapsed().saturating_sub(connected));
+            Ok(Secured { parameters, connected, shook, stream, shown, address })
+        }
         (Ok(_), None) => {
             let failure = Failure::Handshake("the server showed no certificate".to_owned());
             Err(Box::new(Ended { failure, shown: None, address: Some(address) }))

@@ -18,6 +18,8 @@ use crate::client::trust::spki_pin;
 pub(super) struct Shown {
     pub(super) chain: Vec<CertificateDer<'static>>,
     pub(super) refusal: Option<Refusal>,
+    /// A stapled OCSP response (RFC 6066 section 8) came.
+    pub(super) has_staple: bool,
 }
 
 /// Why a chain is refused.
@@ -130,7 +132,7 @@ impl ServerCertVerifier for Recording {
         leaf: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
+        ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let chain: Vec<_> = std::iter::once(leaf).chain(intermediates).map(|c| c.clone().into_owned()).collect();
@@ -140,7 +142,7 @@ impl ServerCertVerifier for Recording {
             (Some(Refusal::Blocked(_)), Manner::Refuse) => Err(CertificateError::Revoked.into()),
             (Some(Refusal::Invalid(error)), Manner::Refuse) => Err(error.clone().into()),
         };
-        let shown = Shown { chain, refusal };
+        let shown = Shown { chain, refusal, has_staple: !ocsp_response.is_empty() };
         *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(shown);
         verdict
     }

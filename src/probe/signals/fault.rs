@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 use x509_parser::extensions::GeneralName;
 
-use super::{Sight, Signal, broken};
+use super::{Sight, Signal, SpeaksFor, broken};
 use crate::probe::verify::Refusal;
 
 /// The leaf signed itself.
@@ -39,7 +39,11 @@ pub(super) fn same_for_every_name(sight: &Sight<'_>) -> Option<Signal> {
     let (_, other) = x509_parser::parse_x509_certificate(other).ok()?;
     let leaf = sight.leaf()?;
     let same = !sight.issuer_known && other.issuer().as_raw() == leaf.issuer().as_raw();
-    same.then(|| broken("same-for-every-name", format!("`{}` signs whatever name is asked for at this address", leaf.issuer())))
+    same.then(|| Signal {
+        name: "same-for-every-name",
+        speaks_for: SpeaksFor::Unclear,
+        evidence: format!("`{}` signs whatever name is asked for at this address", leaf.issuer()),
+    })
 }
 
 fn dns<'a>(name: &'a GeneralName<'a>) -> Option<&'a str> {

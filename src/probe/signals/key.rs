@@ -1,6 +1,5 @@
 //! Signs in the leaf itself that forged certificates had in the field and public ones have not.
 
-use x509_parser::extensions::ParsedExtension;
 use x509_parser::public_key::PublicKey;
 
 use super::{Sight, Signal, perhaps};
@@ -23,14 +22,4 @@ pub(super) fn short(sight: &Sight<'_>) -> Option<Signal> {
         }
         _ => None,
     }
-}
-
-/// No signed certificate timestamps though public certificates here carry them (RFC 6962 section 3.3). Logs take nothing
-/// from an authority that is not public, so a forger cannot have them.
-pub(super) fn no_sct(sight: &Sight<'_>) -> Option<Signal> {
-    let has = |c: &x509_parser::certificate::X509Certificate<'_>| {
-        c.extensions().iter().any(|e| matches!(e.parsed_extension(), ParsedExtension::SCT(_)))
-    };
-    let missing = sight.expect_ct && !has(sight.leaf()?);
-    missing.then(|| perhaps("no-sct", "the leaf carries no signed certificate timestamps".to_owned()))
 }

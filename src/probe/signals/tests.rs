@@ -56,6 +56,12 @@ fn names(der: &[CertificateDer<'static>], reference: Option<&[CertificateDer<'st
         control: None,
         other_name: None,
         expect_ct,
+        logs: None,
+        pins: None,
+        has_staple: false,
+        lists: &[],
+        parameters: None,
+        other_parameters: None,
     };
     // the clock of these certificates is not today's
     read(&sight).into_iter().map(|s| s.name).filter(|n| *n != "not-valid-now").collect()
