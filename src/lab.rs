@@ -58,7 +58,7 @@ use crate::network::resolver::{Changed, Hook, Question, Resolver};
 use crate::network::sealed::Entered;
 use crate::origin::{self, Origins};
 use crate::pki::{self, PublicPki};
-use crate::record::{Event, LegId, Recorder};
+use crate::record::{Event, Keep, LegId, Limits, Mask, Recorder};
 use crate::scenario::{Action, Clock, Direction, DnsTrick, Place, Plan, Rule, Vantage, World};
 
 /// Which network a lab is to stand on.
@@ -149,12 +149,23 @@ impl Lab {
     /// # Errors
     /// The machine cannot ([`Error::Machine`]), or the plan asks for what this network must not do ([`Error::Usage`]).
     pub async fn start(plan: Plan, on: On<'_>) -> Result<Self, Error> {
+        Self::start_keeping(plan, on, None).await
+    }
+
+    /// The same, and keeps from the beginning what evidence is made from (see [`Evidence`]): secrets, exchanges, what crosses the box.
+    ///
+    /// # Errors
+    /// See [`Self::start`].
+    pub async fn start_keeping(plan: Plan, on: On<'_>, mask: Option<Mask>) -> Result<Self, Error> {
         let network = on.name();
         refuse_exact(&plan, network)?;
         let mut plan = plan;
         plan.world.sites.extend(pki::service_site(&plan.world));
         let plan = Arc::new(plan);
         let recorder = Recorder::new();
+        if let Some(mask) = mask {
+            recorder.keep(Keep::new(&recorder, Limits::default(), network == "proxy", mask));
+        }
         let clock = Clock::starting_at(plan.clock);
         recorder.emit_run(None, started(&plan, network, &clock));
         let folder = Folder::make(scratch_of(&on)).map_err(|e| Error::machine("make the run's private folder", e))?;
@@ -198,6 +209,7 @@ impl Lab {
         if let Ground::Sealed(sealed) = &ground {
             let resolver = Resolver::new(Arc::clone(&world), recorder.clone()).with_hook(Arc::clone(&names));
             tasks.0.extend(sealed.serve_names(&resolver)?);
+            sealed.start_watch()?;
             sealed.start_wire(Arc::clone(&middlebox))?;
         }
         let lab = Self(Arc::new(Shared {

@@ -89,7 +89,7 @@ impl Middlebox {
     ) -> Result<Self, rustls::Error> {
         Ok(Self {
             compiled: RwLock::new(Arc::new(Compiled::new(Arc::clone(&plan)))),
-            dialect: Dialect::new(roots, Arc::clone(&provider))?,
+            dialect: Dialect::new(roots, Arc::clone(&provider), recorder.key_log())?,
             standings: Standings::new(everyone),
             plan,
             recorder,

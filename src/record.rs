@@ -13,8 +13,10 @@ mod event;
 mod folder;
 pub mod har;
 mod jsonl;
+mod keep;
 mod keylog;
 pub mod mail;
+mod mask;
 mod meter;
 mod packets;
 pub mod pcapng;
@@ -32,10 +34,12 @@ pub use connection::{
 pub use event::{ConnectionId, DnsWithin, Entry, Event, Half, LegId, LegKind, Observer, Side};
 pub use folder::{RecordFolder, RunFile, write_connections};
 pub use jsonl::Losses;
+pub use keep::Keep;
 pub use keylog::KeyLog;
+pub use mask::{Mask, is_secret};
 pub use meter::TlsMeter;
 pub use read::{ReadError, Recording, Unread, read};
-pub use recorder::{FlowKey, Recorder};
+pub use recorder::{Began, FlowKey, Recorder};
 pub use tapped::Tapped;
 pub use upgrade::{Upgrade, UpgradeStage};
 

@@ -147,7 +147,7 @@ async fn a_capture_is_decrypted_by_another_program() {
         exchange(&recorder, &capture, &keys, version).await;
         let path = dir.path().join("capture.pcapng");
         let names = [("192.0.2.10".parse().expect("an address"), "bank.lab.test".to_owned())];
-        let summary = capture.write(&path, &names, Some(&keys)).expect("writable");
+        let summary = capture.write(&path, &names, Some(&keys.lines())).expect("writable");
         assert!(summary.rebuilt > 10 && summary.cut == 0, "{summary:?}");
         assert_eq!(keys.counts().0, 1);
         let Some(seen) = tshark(&path, &["-Y", "http.request", "-T", "fields", "-e", "http.host", "-e", "http.request.uri"])
@@ -251,12 +251,12 @@ fn a_capture_keeps_within_its_limits_and_says_where_it_was_cut() {
     let capture = Capture::new(&recorder, Limits { per_half: 100, total: 150 });
     let key = (address("192.0.2.2:40000"), address("192.0.2.10:443"));
     let id = recorder.open(key, Transport::Tcp, Vantage::Inside, Observer::Box).0;
-    let tap = capture.tap(id, Half::Client, key);
+    let tap = capture.tap(id, Half::Client, Observer::Box, key).expect("nobody else listens");
     tap.sent(Side::Client, &[1; 90]);
     tap.sent(Side::Client, &[2; 90]);
     tap.sent(Side::Client, &[3; 5]);
-    capture.packet("wire", mitmlab::record::pcapng::Link::Ip, &[0x45; 40]);
-    capture.packet("wire", mitmlab::record::pcapng::Link::Ip, &[0x45; 40]);
+    capture.packet(7, "wire", mitmlab::record::pcapng::Link::Ip, &[0x45; 40]);
+    capture.packet(7, "wire", mitmlab::record::pcapng::Link::Ip, &[0x45; 40]);
     let path = dir.path().join("capture.pcapng");
     let summary = capture.write(&path, &[], None).expect("writable");
     assert_eq!((summary.cut, summary.packets, summary.dropped), (1, 1, 1));
@@ -274,7 +274,7 @@ async fn exchange(recorder: &Recorder, capture: &Capture, keys: &KeyLog, version
     let at = listener.local_addr().expect("an address");
     let flow = (address("192.0.2.2:40000"), address("192.0.2.10:443"));
     let id = recorder.open(flow, Transport::Tcp, Vantage::Inside, Observer::Box).0;
-    let tap = capture.tap(id, Half::Client, flow);
+    let tap = capture.tap(id, Half::Client, Observer::Box, flow).expect("nobody else listens");
     let serve = async move {
         let (socket, _) = listener.accept().await.expect("a client");
         let socket = Tapped::new(socket, Some(tap), Side::Client);

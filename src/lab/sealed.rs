@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::net::TcpStream;
 
@@ -20,7 +20,7 @@ use crate::network::resolver::{self, AddressedUdp, Resolver};
 use crate::network::sealed::{
     self, At, ClientAddresses, Divert, Ended, Entered, HostLoopback, Sealed, SealedChild, SpawnSpec, Stdio, Topology,
 };
-use crate::network::wire::{self, Commander, LinkId, Links, Wire};
+use crate::network::wire::{self, Commander, LinkId, Links, Watch, Wire};
 use crate::network::{Arrival, Dial, Dialling, Purpose};
 use crate::record::Recorder;
 use crate::scenario::{Place, Plan, Serve, Vantage};
@@ -38,6 +38,7 @@ pub(super) struct SealedGround {
     commander: OnceLock<Commander>,
     packets: OnceLock<Arc<Packets>>,
     wire: OnceLock<Wire>,
+    watch: Mutex<Option<Watch>>,
 }
 
 impl SealedGround {
@@ -70,6 +71,7 @@ impl SealedGround {
             commander: OnceLock::new(),
             packets: OnceLock::new(),
             wire: OnceLock::new(),
+            watch: Mutex::default(),
         })
     }
 
@@ -115,6 +117,20 @@ impl SealedGround {
         let _ = self.packets.set(packets);
         let _ = self.wire.set(wire);
         Ok(())
+    }
+
+    /// Listens on both sides of the box, if the record keeps what crosses it.
+    pub(super) fn start_watch(&self) -> Result<(), Error> {
+        let Some(keep) = self.recorder.kept() else { return Ok(()) };
+        let watch = Watch::start(&self.sealed.box_links(), keep.capture().clone());
+        let watch = watch.map_err(|e| Error::machine("listen on the box's links", e))?;
+        *self.watch.lock().unwrap_or_else(PoisonError::into_inner) = Some(watch);
+        Ok(())
+    }
+
+    /// Stops listening; what passed so far is in the capture.
+    pub(super) fn stop_watch(&self) {
+        drop(self.watch.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// Flows that are not over: as the wire knows them, and as the box does.

@@ -77,7 +77,7 @@ pub(super) async fn serve<S>(
     }
     witness.raw().add_read(first.len()); // the hello, read by the carrier
     let raw = witness.below_tls(stream, first);
-    match Box::pin(shake_hands(config(provider, &ready), raw, &witness)).await {
+    match Box::pin(shake_hands(config(recorder, provider, &ready), raw, &witness)).await {
         Some(client) => {
             let us = u64::try_from(ready.since.elapsed().as_micros()).unwrap_or(u64::MAX);
             witness.handshake(tls::handshake(client.get_ref().1, us));
@@ -149,7 +149,7 @@ async fn hear_out<S: AsyncRead + Unpin>(raw: &mut S, witness: &Witness) {
     }
 }
 
-fn config(provider: &Arc<CryptoProvider>, ready: &Ready) -> Result<ServerConfig, rustls::Error> {
+fn config(recorder: &Recorder, provider: &Arc<CryptoProvider>, ready: &Ready) -> Result<ServerConfig, rustls::Error> {
     let origin = ready.upstream.stream.get_ref().1;
     let versions: &[&rustls::SupportedProtocolVersion] = match origin.protocol_version() {
         // An origin without TLS 1.3 is not given one: a client that looks would notice. Not evidence-based.
@@ -163,6 +163,7 @@ fn config(provider: &Arc<CryptoProvider>, ready: &Ready) -> Result<ServerConfig,
     config.alpn_protocols = origin.alpn_protocol().map(<[u8]>::to_vec).into_iter().collect();
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.key_log = recorder.key_log();
     Ok(config)
 }
 

@@ -76,11 +76,15 @@ pub enum UpstreamError {
 }
 
 impl Dialect {
-    /// A dialect that trusts these roots.
-    pub fn new(roots: &[CertificateDer<'static>], provider: Arc<CryptoProvider>) -> Result<Self, rustls::Error> {
+    /// A dialect that trusts these roots, and logs its secrets there.
+    pub fn new(
+        roots: &[CertificateDer<'static>],
+        provider: Arc<CryptoProvider>,
+        keys: Arc<dyn rustls::KeyLog>,
+    ) -> Result<Self, rustls::Error> {
         let mut classical = CryptoProvider::clone(&provider);
         classical.kx_groups.retain(|group| !is_post_quantum(u16::from(group.name())));
-        let base = [base(Arc::new(classical))?, base(provider)?];
+        let base = [base(Arc::new(classical), &keys)?, base(provider, &keys)?];
         Ok(Self { base, known: RwLock::default(), trust: Trust::new(roots) })
     }
 
@@ -133,7 +137,7 @@ impl Dialect {
     }
 }
 
-fn base(provider: Arc<CryptoProvider>) -> Result<Arc<ClientConfig>, rustls::Error> {
+fn base(provider: Arc<CryptoProvider>, keys: &Arc<dyn rustls::KeyLog>) -> Result<Arc<ClientConfig>, rustls::Error> {
     let taken = Arc::new(TakeAny(Arc::clone(&provider)));
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
@@ -141,6 +145,7 @@ fn base(provider: Arc<CryptoProvider>) -> Result<Arc<ClientConfig>, rustls::Erro
         .with_custom_certificate_verifier(taken)
         .with_no_client_auth();
     config.resumption = Resumption::disabled();
+    config.key_log = Arc::clone(keys);
     Ok(Arc::new(config))
 }
 

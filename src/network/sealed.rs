@@ -92,6 +92,11 @@ impl Sealed {
         topology::wire_links()
     }
 
+    /// The box's two links, towards the inside and towards the outside: index in the box's namespace, name in a capture.
+    pub fn box_links(&self) -> [(u32, &'static str); 2] {
+        [(topology::DOWN, "inside (client half)"), (topology::UP, "outside (origin half)")]
+    }
+
     /// The topology that it was made from.
     pub fn topology(&self) -> &Topology {
         &self.topology

@@ -47,11 +47,13 @@ mod table;
 mod takeover;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use super::sealed::sys::wire as sys;
 
 pub use act::{Act, Beyond, Residual, Scope, Then, Throttle};
 pub use handler::{CloseFlag, Flow, FlowEnd, FlowId, Handler, OnBytes, OnDatagram, OnOpen, PlainAlert, Said, Side, Why};
+pub use watch::Watch;
 
 /// One end of a veth pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -128,6 +128,7 @@ fn config(
     config.alpn_protocols = alpn.iter().map(|name| name.clone().into_bytes()).collect();
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.key_log = witness.recorder().key_log();
     Ok(config)
 }
 

@@ -4,23 +4,22 @@
 //! proxy, a terminating end) opens a [`Tap`] and tells what it reads and writes, most simply by wrapping its socket
 //! in [`super::Tapped`]; those packets are rebuilt, and the file says so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::connection::CloseKind;
-use super::event::{ConnectionId, Half, Side};
-use super::keylog::KeyLog;
-use super::packets::{Piece, rebuild};
+use super::event::{ConnectionId, Half, Observer, Side};
+use super::packets::{Piece, flow_of, rebuild};
 use super::pcapng::{Link, Packet, Pcapng};
-use super::recorder::{FlowKey, Recorder};
+use super::recorder::{Began, FlowKey, Recorder};
 
 /// How much is kept. What is beyond is counted, and the file says so where it was cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes per half of a connection.
+    /// Bytes per half of a connection, or per flow of packets on an interface. Of later packets only the headers are kept.
     pub per_half: usize,
     /// Bytes altogether.
     pub total: usize,
@@ -35,7 +34,7 @@ impl Default for Limits {
 /// Keeps what crossed the network. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Capture {
-    recorder: Recorder,
+    began: Began,
     limits: Limits,
     kept: Arc<Mutex<Kept>>,
 }
@@ -43,20 +42,36 @@ pub struct Capture {
 #[derive(Debug, Default)]
 struct Kept {
     streams: Vec<Stream>,
-    packets: Vec<(u64, String, Link, Vec<u8>)>,
+    by_half: HashMap<(ConnectionId, Half), usize>,
+    packets: Vec<Seen>,
+    of_flow: HashMap<(&'static str, u64), usize>,
     bytes: usize,
+    packets_cut: usize,
     packets_dropped: u64,
+}
+
+/// A packet as it was seen.
+#[derive(Debug)]
+struct Seen {
+    at_us: u64,
+    interface: &'static str,
+    link: Link,
+    length: usize,
+    bytes: Box<[u8]>,
 }
 
 #[derive(Debug)]
 struct Stream {
     id: ConnectionId,
     half: Half,
+    by: Observer,
     key: FlowKey,
     opened_us: u64,
     pieces: Vec<(u64, Piece)>,
     bytes: usize,
     dropped: u64,
+    /// Bytes told so far, of the client's side and of the server's.
+    told: [u64; 2],
 }
 
 /// One stream that is being listened to. Cheap to clone.
@@ -75,46 +90,90 @@ pub struct CaptureSummary {
     pub rebuilt: usize,
     /// Streams that were longer than the limits.
     pub cut: usize,
-    /// Packets that were dropped because the limits were reached.
+    /// Packets of which only the headers were kept, because their flow was longer than the limits.
+    pub shortened: usize,
+    /// Packets that were dropped because the limits were reached, or because the kernel had no room for them.
     pub dropped: u64,
+}
+
+impl CaptureSummary {
+    /// What the capture lacks, in words; none if nothing.
+    pub fn losses(&self) -> Option<String> {
+        let parts = [
+            (self.cut as u64, "streams were cut at the limit"),
+            (self.shortened as u64, "packets were kept without their payload"),
+            (self.dropped, "packets were not kept"),
+        ];
+        let told: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+        (!told.is_empty()).then(|| told.join(", "))
+    }
 }
 
 impl Capture {
     /// An empty capture with the recorder's clock.
     pub fn new(recorder: &Recorder, limits: Limits) -> Self {
-        Self { recorder: recorder.clone(), limits, kept: Arc::default() }
+        Self { began: recorder.began(), limits, kept: Arc::default() }
     }
 
-    /// Opens a stream: half `half` of connection `id`, between these addresses (client or dialling end first).
-    pub fn tap(&self, id: ConnectionId, half: Half, key: FlowKey) -> Tap {
-        let opened_us = self.recorder.elapsed_us();
+    /// Opens a stream: half `half` of connection `id`, between these addresses (client or dialling end first), as `by` sees it. None
+    /// if somebody else tells of it already; the same one may go on where it was.
+    pub fn tap(&self, id: ConnectionId, half: Half, by: Observer, key: FlowKey) -> Option<Tap> {
+        let opened_us = self.began.elapsed_us();
         let mut kept = self.kept();
-        kept.streams.push(Stream { id, half, key, opened_us, pieces: Vec::new(), bytes: 0, dropped: 0 });
-        Tap { capture: self.clone(), at: kept.streams.len() - 1 }
+        let at = match kept.by_half.get(&(id, half)) {
+            Some(&at) if kept.streams[at].by != by => return None,
+            Some(&at) => at,
+            None => {
+                let stream = Stream { id, half, by, key, opened_us, pieces: Vec::new(), bytes: 0, dropped: 0, told: [0; 2] };
+                kept.streams.push(stream);
+                let at = kept.streams.len() - 1;
+                kept.by_half.insert((id, half), at);
+                at
+            }
+        };
+        drop(kept);
+        Some(Tap { capture: self.clone(), at })
     }
 
-    /// Keeps a packet as it was seen on an interface.
-    pub fn packet(&self, interface: &str, link: Link, bytes: &[u8]) {
-        let at_us = self.recorder.elapsed_us();
+    /// Keeps a packet as it was seen on an interface, `at` microseconds since the recorder's clock was 0.
+    pub fn packet(&self, at_us: u64, interface: &'static str, link: Link, bytes: &[u8]) {
+        let flow = (interface, flow_of(link, bytes));
         let mut kept = self.kept();
-        if kept.bytes + bytes.len() > self.limits.total {
+        let of_flow = kept.of_flow.get(&flow).copied().unwrap_or_default();
+        let keep = if of_flow < self.limits.per_half { bytes.len() } else { bytes.len().min(HEADERS) };
+        if kept.bytes + keep > self.limits.total {
             kept.packets_dropped += 1;
             return;
         }
-        kept.bytes += bytes.len();
-        kept.packets.push((at_us, interface.to_owned(), link, bytes.to_vec()));
+        kept.packets_cut += usize::from(keep < bytes.len());
+        kept.bytes += keep;
+        kept.of_flow.insert(flow, of_flow + keep);
+        kept.packets.push(Seen { at_us, interface, link, length: bytes.len(), bytes: bytes[..keep].into() });
     }
 
-    /// Writes what was kept, in the order of time: names of the world first, then the secrets, then packets.
-    pub fn write(&self, path: &Path, names: &[(IpAddr, String)], keys: Option<&KeyLog>) -> io::Result<CaptureSummary> {
+    /// Tells of packets that never came here.
+    pub fn lost(&self, packets: u64) {
+        self.kept().packets_dropped += packets;
+    }
+
+    /// When the clock of its times was 0.
+    pub fn began(&self) -> Began {
+        self.began
+    }
+
+    /// Writes what was kept, in the order of time: names of the world first, then the secrets (key log lines), then packets.
+    pub fn write(&self, path: &Path, names: &[(IpAddr, String)], secrets: Option<&str>) -> io::Result<CaptureSummary> {
         let out = io::BufWriter::new(super::create_private(path)?);
         let mut file = Pcapng::new(out, concat!("mitmlab ", env!("CARGO_PKG_VERSION")))?;
         file.names(names.iter().map(|(address, name)| (*address, name.as_str())))?;
-        if let Some(keys) = keys {
-            file.secrets(&keys.lines())?;
+        if let Some(secrets) = secrets.filter(|secrets| !secrets.is_empty()) {
+            file.secrets(secrets)?;
         }
-        let started_us = u64::try_from(self.recorder.started().unix_timestamp_nanos() / 1000).unwrap_or(0);
-        let (summary, mut packets) = self.kept().packets();
+        let started_us = u64::try_from(self.began.wall().unix_timestamp_nanos() / 1000).unwrap_or(0);
+        let kept = self.kept();
+        let (summary, rebuilt) = kept.packets();
+        let seen = kept.packets.iter().map(Seen::out);
+        let mut packets: Vec<Out<'_>> = seen.chain(rebuilt).collect();
         packets.sort_by_key(|p| p.at_us);
         let mut interfaces: BTreeMap<String, u32> = BTreeMap::new();
         for p in &packets {
@@ -124,7 +183,7 @@ impl Capture {
             };
             interfaces.insert(p.interface.clone(), interface);
             let at_us = started_us.saturating_add(p.at_us);
-            file.packet(&Packet { interface, at_us, bytes: &p.bytes, comment: p.comment.as_deref() })?;
+            file.packet(&Packet { interface, at_us, bytes: &p.bytes, length: p.length, comment: p.comment.as_deref() })?;
         }
         file.finish()?;
         Ok(summary)
@@ -138,10 +197,11 @@ impl Capture {
 impl Tap {
     /// One side sent these bytes.
     pub fn sent(&self, from: Side, bytes: &[u8]) {
-        let at_us = self.capture.recorder.elapsed_us();
+        let at_us = self.capture.began.elapsed_us();
         let mut kept = self.capture.kept();
         let room = self.capture.limits.total.saturating_sub(kept.bytes);
         let stream = &mut kept.streams[self.at];
+        stream.told[usize::from(from == Side::Server)] += bytes.len() as u64;
         let room = room.min(self.capture.limits.per_half.saturating_sub(stream.bytes));
         let room = if stream.dropped > 0 { 0 } else { room }; // nothing after a gap
         let fits = bytes.len().min(room);
@@ -153,34 +213,51 @@ impl Tap {
         kept.bytes += fits;
     }
 
+    /// How many bytes of this side were told so far.
+    pub fn told(&self, from: Side) -> u64 {
+        self.capture.kept().streams[self.at].told[usize::from(from == Side::Server)]
+    }
+
     /// One side closed.
     pub fn closed(&self, side: Side, kind: CloseKind) {
-        let at_us = self.capture.recorder.elapsed_us();
+        let at_us = self.capture.began.elapsed_us();
         self.capture.kept().streams[self.at].pieces.push((at_us, Piece::Close(side, kind)));
     }
 }
 
-struct Out {
+struct Out<'a> {
     at_us: u64,
     interface: String,
     link: Link,
     description: &'static str,
-    bytes: Vec<u8>,
+    bytes: std::borrow::Cow<'a, [u8]>,
+    length: usize,
     comment: Option<String>,
 }
 
-impl Kept {
-    fn packets(&self) -> (CaptureSummary, Vec<Out>) {
-        let mut summary = CaptureSummary { packets: self.packets.len(), dropped: self.packets_dropped, ..Default::default() };
-        let seen = self.packets.iter().map(|(at_us, interface, link, bytes)| Out {
-            at_us: *at_us,
-            interface: interface.clone(),
-            link: *link,
-            description: "packets as they were on the lab's wire",
-            bytes: bytes.clone(),
+impl Seen {
+    fn out(&self) -> Out<'_> {
+        Out {
+            at_us: self.at_us,
+            interface: self.interface.to_owned(),
+            link: self.link,
+            description: "packets as they were on the lab's wire; segments that the kernel had not cut yet are whole",
+            bytes: (&*self.bytes).into(),
+            length: self.length,
             comment: None,
-        });
-        let mut all: Vec<Out> = seen.collect();
+        }
+    }
+}
+
+impl Kept {
+    fn packets(&self) -> (CaptureSummary, Vec<Out<'static>>) {
+        let mut summary = CaptureSummary {
+            packets: self.packets.len(),
+            shortened: self.packets_cut,
+            dropped: self.packets_dropped,
+            ..Default::default()
+        };
+        let mut all = Vec::new();
         for stream in &self.streams {
             let packets = stream.rebuilt();
             summary.rebuilt += packets.len();
@@ -192,7 +269,7 @@ impl Kept {
 }
 
 impl Stream {
-    fn rebuilt(&self) -> Vec<Out> {
+    fn rebuilt(&self) -> Vec<Out<'static>> {
         let packets = rebuild(self.key.0, self.key.1, self.opened_us, &self.pieces);
         let half = match self.half {
             Half::Client => "client",
@@ -209,9 +286,13 @@ impl Stream {
             interface: format!("{half} (rebuilt)"),
             link: Link::Ip,
             description: "rebuilt from byte streams: times, bytes and closes are true, packet sizes and TCP numbers are not",
-            bytes: packet.bytes,
+            length: packet.bytes.len(),
+            bytes: packet.bytes.into(),
             comment: comment(n),
         };
         packets.into_iter().enumerate().map(as_out).collect()
     }
 }
+
+/// Bytes of a packet whose payload is not kept: Ethernet, IPv6 and TCP with all options are 114.
+const HEADERS: usize = 128;

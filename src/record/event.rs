@@ -58,7 +58,7 @@ pub enum Observer {
 
 /// Which half of an intercepted connection: towards the client, or from the box to the origin.
 /// A connection that is not intercepted has only the client half.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Half {
     /// Client to box, or client to origin where nobody is in between.

@@ -4,10 +4,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use etherparse::PacketBuilder;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
 
 use super::connection::CloseKind;
 use super::event::Side;
+use super::pcapng::Link;
 
 /// Something that happened on a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +41,30 @@ pub(super) fn rebuild(client: SocketAddr, server: SocketAddr, opened_us: u64, pi
         }
     }
     line.packets
+}
+
+/// A number for the flow that a packet belongs to, the same for both directions.
+pub(super) fn flow_of(link: Link, bytes: &[u8]) -> u64 {
+    let sliced = match link {
+        Link::Ethernet => SlicedPacket::from_ethernet(bytes),
+        Link::Ip => SlicedPacket::from_ip(bytes),
+    };
+    let Ok(sliced) = sliced else { return 0 };
+    let ports = match sliced.transport {
+        Some(TransportSlice::Tcp(tcp)) => [tcp.source_port(), tcp.destination_port()],
+        Some(TransportSlice::Udp(udp)) => [udp.source_port(), udp.destination_port()],
+        _ => [0; 2],
+    };
+    let hosts = match sliced.net {
+        Some(NetSlice::Ipv4(ip)) => [IpAddr::V4(ip.header().source_addr()), IpAddr::V4(ip.header().destination_addr())],
+        Some(NetSlice::Ipv6(ip)) => [IpAddr::V6(ip.header().source_addr()), IpAddr::V6(ip.header().destination_addr())],
+        _ => return 0,
+    };
+    let mut ends = [(hosts[0], ports[0]), (hosts[1], ports[1])];
+    ends.sort_unstable();
+    let mut hasher = DefaultHasher::new();
+    ends.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The two ends with their sequence numbers; index 0 is the client.
@@ -143,8 +170,6 @@ const FIRST_SERVER: u32 = 2_000_000;
 
 #[cfg(test)]
 mod tests {
-    use etherparse::{NetSlice, SlicedPacket, TransportSlice};
-
     use super::*;
 
     #[test]

@@ -29,8 +29,10 @@ pub struct Packet<'a> {
     pub interface: u32,
     /// Microseconds since 1970-01-01 UTC.
     pub at_us: u64,
-    /// Its bytes.
+    /// Its bytes, as far as they were kept.
     pub bytes: &'a [u8],
+    /// How long it was.
+    pub length: usize,
     /// A remark for the reader.
     pub comment: Option<&'a str>,
 }
@@ -59,6 +61,7 @@ impl<W: Write> Pcapng<W> {
         body.extend(kind.to_le_bytes());
         body.extend(0_u16.to_le_bytes());
         body.extend(0_u32.to_le_bytes()); // no limit on packet length
+        option(&mut body, OPT_COMMENT, description);
         option(&mut body, IF_NAME, name);
         option(&mut body, IF_DESCRIPTION, description);
         self.block(1, body, true)?;
@@ -96,12 +99,13 @@ impl<W: Write> Pcapng<W> {
 
     /// Adds a packet.
     pub fn packet(&mut self, packet: &Packet<'_>) -> io::Result<()> {
-        let length = u32::try_from(packet.bytes.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let kept = u32::try_from(packet.bytes.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let length = u32::try_from(packet.length).map_err(|_| io::ErrorKind::InvalidInput)?;
         let mut body = Vec::with_capacity(packet.bytes.len() + 64);
         body.extend(packet.interface.to_le_bytes());
         body.extend(((packet.at_us >> 32) as u32).to_le_bytes());
         body.extend((packet.at_us as u32).to_le_bytes());
-        body.extend(length.to_le_bytes());
+        body.extend(kept.to_le_bytes());
         body.extend(length.to_le_bytes());
         body.extend(packet.bytes);
         pad(&mut body);
@@ -172,7 +176,7 @@ mod tests {
         file.names([([192, 0, 2, 1].into(), "a.test"), (IpAddr::V6([0x2001; 8].into()), "b.test")]).expect("memory");
         file.secrets("CLIENT_RANDOM 00 11\n").expect("memory");
         let at_us = (7_u64 << 32) + 5;
-        file.packet(&Packet { interface, at_us, bytes: &[0x45; 21], comment: Some("x") }).expect("memory");
+        file.packet(&Packet { interface, at_us, bytes: &[0x45; 21], length: 21, comment: Some("x") }).expect("memory");
         let bytes = file.finish().expect("memory");
         let (mut at, mut kinds) = (0, Vec::new());
         while at < bytes.len() {

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Instant;
 
 use tokio::sync::{Notify, broadcast};
 
 use super::connection::Connection;
 use super::event::{ConnectionId, Entry, Event, Half, LegId, Observer};
+use super::keep::Keep;
 use crate::scenario::{Transport, Vantage};
 
 /// What tells a connection apart on the wire: the client's address and the address that it dialled.
@@ -22,8 +23,8 @@ type Sink = Box<dyn FnMut(&Entry) + Send>;
 pub struct Recorder(Arc<Inner>);
 
 struct Inner {
-    start: Instant,
-    started: time::OffsetDateTime,
+    began: Began,
+    keep: OnceLock<Keep>,
     state: Mutex<State>,
     changed: Notify,
     live: broadcast::Sender<Arc<Entry>>,
@@ -45,6 +46,25 @@ struct State {
     sinks: Vec<Sink>,
 }
 
+/// The zero of a recorder's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Began {
+    start: Instant,
+    wall: time::OffsetDateTime,
+}
+
+impl Began {
+    /// Microseconds since then.
+    pub fn elapsed_us(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// The wall clock then.
+    pub fn wall(&self) -> time::OffsetDateTime {
+        self.wall
+    }
+}
+
 /// How many entries a slow live reader may lag behind before it is told that it missed some.
 const LIVE_BACKLOG: usize = 4096;
 
@@ -64,8 +84,8 @@ impl Recorder {
     /// A recorder whose clock starts now.
     pub fn new() -> Self {
         Self(Arc::new(Inner {
-            start: Instant::now(),
-            started: time::OffsetDateTime::now_utc(),
+            began: Began { start: Instant::now(), wall: time::OffsetDateTime::now_utc() },
+            keep: OnceLock::new(),
             state: Mutex::default(),
             changed: Notify::new(),
             live: broadcast::Sender::new(LIVE_BACKLOG),
@@ -74,12 +94,27 @@ impl Recorder {
 
     /// The wall clock when the recorder's clock was 0. No event holds it, so that two recordings can be compared.
     pub fn started(&self) -> time::OffsetDateTime {
-        self.0.started
+        self.0.began.wall
     }
 
     /// Microseconds since the recorder's clock was 0.
     pub fn elapsed_us(&self) -> u64 {
-        u64::try_from(self.0.start.elapsed().as_micros()).unwrap_or(u64::MAX)
+        self.0.began.elapsed_us()
+    }
+
+    /// When the recorder's clock was 0.
+    pub fn began(&self) -> Began {
+        self.0.began
+    }
+
+    /// Keeps from now on what events do not hold. The first word counts.
+    pub fn keep(&self, keep: Keep) {
+        let _ = self.0.keep.set(keep); // said already
+    }
+
+    /// What is kept besides events, if anything.
+    pub fn kept(&self) -> Option<&Keep> {
+        self.0.keep.get()
     }
 
     /// Adds a reader. It is given what was recorded so far first.

@@ -1,6 +1,6 @@
 //! A socket that tells a [`Tap`] what is read from it and written to it.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -14,7 +14,13 @@ use super::event::Side;
 #[derive(Debug)]
 pub struct Tapped<S> {
     inner: S,
-    tap: Option<Tap>,
+    ear: Option<Ear>,
+}
+
+/// Who listens. Dropped with the stream, it tells that our side has closed.
+#[derive(Debug)]
+struct Ear {
+    tap: Tap,
     peer: Side,
     peer_closed: bool,
     own_closed: bool,
@@ -23,7 +29,7 @@ pub struct Tapped<S> {
 impl<S> Tapped<S> {
     /// Wraps `inner`: what is read from it was sent by `peer`, what is written to it by the other side.
     pub fn new(inner: S, tap: Option<Tap>, peer: Side) -> Self {
-        Self { inner, tap, peer, peer_closed: false, own_closed: false }
+        Self { inner, ear: tap.map(|tap| Ear { tap, peer, peer_closed: false, own_closed: false }) }
     }
 
     /// The stream inside.
@@ -31,6 +37,16 @@ impl<S> Tapped<S> {
         &self.inner
     }
 
+    /// The stream inside, given back: it goes on, so no end is told.
+    pub fn into_inner(mut self) -> S {
+        if let Some(ear) = &mut self.ear {
+            ear.own_closed = true;
+        }
+        self.inner
+    }
+}
+
+impl Ear {
     fn own(&self) -> Side {
         match self.peer {
             Side::Client => Side::Server,
@@ -39,19 +55,40 @@ impl<S> Tapped<S> {
     }
 
     fn peer_ended(&mut self, kind: CloseKind) {
-        if !std::mem::replace(&mut self.peer_closed, true)
-            && let Some(tap) = &self.tap
-        {
-            tap.closed(self.peer, kind);
+        if !std::mem::replace(&mut self.peer_closed, true) {
+            self.tap.closed(self.peer, kind);
         }
     }
 
     fn own_ended(&mut self) {
-        if !std::mem::replace(&mut self.own_closed, true)
-            && let Some(tap) = &self.tap
-        {
-            tap.closed(self.own(), CloseKind::Fin);
+        if !std::mem::replace(&mut self.own_closed, true) {
+            self.tap.closed(self.own(), CloseKind::Fin);
         }
+    }
+
+    fn read(&mut self, polled: &Poll<io::Result<()>>, new: &[u8], asked: usize) {
+        match polled {
+            Poll::Ready(Ok(())) if new.is_empty() && asked > 0 => self.peer_ended(CloseKind::Fin),
+            Poll::Ready(Ok(())) => self.tap.sent(self.peer, new),
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => self.peer_ended(CloseKind::Rst),
+            _ => {}
+        }
+    }
+
+    fn wrote(&self, polled: &Poll<io::Result<usize>>, offered: &[IoSlice<'_>]) {
+        let Poll::Ready(Ok(written)) = polled else { return };
+        let mut left = *written;
+        for piece in offered {
+            let now = left.min(piece.len());
+            self.tap.sent(self.own(), &piece[..now]);
+            left -= now;
+        }
+    }
+}
+
+impl Drop for Ear {
+    fn drop(&mut self) {
+        self.own_ended();
     }
 }
 
@@ -59,15 +96,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tapped<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let (before, asked) = (buf.filled().len(), buf.remaining());
         let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
-        match &polled {
-            Poll::Ready(Ok(())) if buf.filled().len() == before && asked > 0 => self.peer_ended(CloseKind::Fin),
-            Poll::Ready(Ok(())) => {
-                if let Some(tap) = &self.tap {
-                    tap.sent(self.peer, &buf.filled()[before..]);
-                }
-            }
-            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => self.peer_ended(CloseKind::Rst),
-            _ => {}
+        if let Some(ear) = &mut self.ear {
+            ear.read(&polled, &buf.filled()[before..], asked);
         }
         polled
     }
@@ -76,10 +106,22 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tapped<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Tapped<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.inner).poll_write(cx, buf);
-        if let (Poll::Ready(Ok(written)), Some(tap)) = (&polled, &self.tap) {
-            tap.sent(self.own(), &buf[..*written]);
+        if let Some(ear) = &self.ear {
+            ear.wrote(&polled, &[IoSlice::new(buf)]);
         }
         polled
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        if let Some(ear) = &self.ear {
+            ear.wrote(&polled, bufs);
+        }
+        polled
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -88,15 +130,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tapped<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.inner).poll_shutdown(cx);
-        if polled.is_ready() {
-            self.own_ended();
+        if polled.is_ready()
+            && let Some(ear) = &mut self.ear
+        {
+            ear.own_ended();
         }
         polled
-    }
-}
-
-impl<S> Drop for Tapped<S> {
-    fn drop(&mut self) {
-        self.own_ended();
     }
 }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::records::RecordWatch;
+use crate::record::{Side, Tap, Tapped};
 
 /// Which way bytes went, from the owner of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +105,7 @@ type Heed = Box<dyn FnMut(Turn<'_>) + Send>;
 
 /// The stream.
 pub struct Counted<S> {
-    inner: S,
+    inner: Tapped<S>,
     first: Vec<u8>,
     given: usize,
     tally: Arc<Tally>,
@@ -117,7 +118,18 @@ pub struct Counted<S> {
 impl<S> Counted<S> {
     /// Wraps a stream. `heed` is told what happens, from inside of reads and writes: it must be quick.
     pub fn new(inner: S, tally: Arc<Tally>, heed: impl FnMut(Turn<'_>) + Send + 'static) -> Self {
-        let heed = Box::new(heed);
+        Self::tapped(inner, None, Side::Client, tally, heed)
+    }
+
+    /// The same for a stream that somebody listens to: `peer` is who is at its other end.
+    pub fn tapped(
+        inner: S,
+        tap: Option<Tap>,
+        peer: Side,
+        tally: Arc<Tally>,
+        heed: impl FnMut(Turn<'_>) + Send + 'static,
+    ) -> Self {
+        let (inner, heed) = (Tapped::new(inner, tap, peer), Box::new(heed));
         Self { inner, first: Vec::new(), given: 0, tally, heed, watches: None, read_ended: false, write_ended: false }
     }
 
@@ -136,12 +148,12 @@ impl<S> Counted<S> {
 
     /// The stream below.
     pub fn inner(&self) -> &S {
-        &self.inner
+        self.inner.inner()
     }
 
     /// The stream below, given back: whoever has it now counts and tells on its own.
     pub fn into_inner(self) -> S {
-        self.inner
+        self.inner.into_inner()
     }
 
     fn look(&mut self, way: Way, bytes: &[u8]) {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::{Counted, Ended, Tally, Turn, Way};
 use crate::record::{
     Alert, Bytes, Certificate, CloseKind, ConnectionId, Event, FlowKey, Half, Handshake, Hello, Observer, Recorder, Request,
-    Side, TlsMeter,
+    Side, Tap, TlsMeter,
 };
 use crate::scenario::{Transport, Vantage};
 
@@ -96,7 +96,8 @@ impl Witness {
     /// Watches the socket of a TLS connection: bytes, RST, plaintext alerts.
     pub fn below_tls<S>(&self, stream: S, first: Vec<u8>) -> Counted<S> {
         let witness = self.clone();
-        Counted::new(stream, Arc::clone(&self.0.raw), move |turn| match turn {
+        let tap = self.tap(&first);
+        Counted::tapped(stream, tap, self.peer(), Arc::clone(&self.0.raw), move |turn| match turn {
             Turn::Alert { way, level, number } => witness.plain_alert(witness.sender(way), level, number),
             Turn::WriteFailed(error) => witness.failed(error),
             Turn::Eof | Turn::ReadFailed(_) | Turn::ShutDown => {}
@@ -125,7 +126,8 @@ impl Witness {
     /// Watches a connection without TLS: what is on the socket is what the application says.
     pub fn plain<S>(&self, stream: S, first: Vec<u8>) -> Counted<S> {
         let witness = self.clone();
-        Counted::new(stream, Arc::clone(&self.0.raw), move |turn| match turn {
+        let tap = self.tap(&first);
+        Counted::tapped(stream, tap, self.peer(), Arc::clone(&self.0.raw), move |turn| match turn {
             Turn::Eof => witness.close(witness.peer(), CloseKind::Fin),
             Turn::ReadFailed(error) | Turn::WriteFailed(error) => witness.failed(error),
             Turn::ShutDown => witness.close(witness.0.us, CloseKind::Fin),
@@ -138,6 +140,17 @@ impl Witness {
     pub fn passing<S>(&self, stream: S, first: Vec<u8>) -> Counted<S> {
         self.0.raw.add_read(first.len());
         self.plain(stream, first)
+    }
+
+    /// Who listens to the socket, if anybody. What was read before anybody listened is the end of `first`.
+    fn tap(&self, first: &[u8]) -> Option<Tap> {
+        let tap = self.0.recorder.tap(self.0.id, self.0.half, self.0.by, self.0.key)?;
+        let untold = self.0.raw.read().saturating_sub(tap.told(self.peer()));
+        let untold = usize::try_from(untold).unwrap_or(usize::MAX).min(first.len());
+        if untold > 0 {
+            tap.sent(self.peer(), &first[first.len() - untold..]);
+        }
+        Some(tap)
     }
 
     /// A ClientHello was read.
@@ -177,6 +190,11 @@ impl Witness {
         if self.0.half == Half::Client {
             self.emit(Event::Request { by: self.0.by, request });
         }
+    }
+
+    /// Where it writes things down.
+    pub fn recorder(&self) -> &Recorder {
+        &self.0.recorder
     }
 
     /// Something else to know.

@@ -13,6 +13,8 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 pub(in crate::network) enum Receive {
     /// Every frame that comes in on the link.
     All,
+    /// Every frame that comes in or goes out, with the time that the kernel saw it.
+    Both,
     /// Nothing: the socket only sends.
     Nothing,
 }
@@ -52,7 +54,7 @@ pub(in crate::network) struct RepairWindow {
     pub(in crate::network) rcv_wup: u32,
 }
 
-/// A packet socket bound to one link, with virtio headers before each frame, deaf to what it sends itself.
+/// A packet socket bound to one link, with virtio headers before each frame; deaf to what goes out, unless it is for both ways.
 pub(in crate::network) fn packet_socket(link: u32, receive: Receive) -> io::Result<OwnedFd> {
     let kind = libc::SOCK_RAW | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     // SAFETY: no pointers; protocol 0 receives nothing until the bind below.
@@ -60,9 +62,12 @@ pub(in crate::network) fn packet_socket(link: u32, receive: Receive) -> io::Resu
     // SAFETY: `raw` is a descriptor that was just made and that nobody else owns.
     let socket = unsafe { OwnedFd::from_raw_fd(raw) };
     set(&socket, libc::SOL_PACKET, PACKET_VNET_HDR, &1_i32)?;
-    set(&socket, libc::SOL_PACKET, PACKET_IGNORE_OUTGOING, &1_i32)?;
+    match receive {
+        Receive::Both => set(&socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &1_i32)?,
+        Receive::All | Receive::Nothing => set(&socket, libc::SOL_PACKET, PACKET_IGNORE_OUTGOING, &1_i32)?,
+    }
     let protocol = match receive {
-        Receive::All => (libc::ETH_P_ALL as u16).to_be(),
+        Receive::All | Receive::Both => (libc::ETH_P_ALL as u16).to_be(),
         Receive::Nothing => 0,
     };
     // SAFETY: sockaddr_ll is plain data, for which all zeros is a value.
@@ -115,6 +120,49 @@ pub(in crate::network) fn receive_batch(
         *length = if whole { message.msg_len as usize } else { 0 };
     }
     Ok(got)
+}
+
+/// Reads one frame of a socket for both ways, without waiting: its length (0 if it did not fit) and when the kernel saw it, in
+/// nanoseconds since 1970-01-01 UTC.
+pub(in crate::network) fn receive_stamped(socket: &impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, Option<u64>)> {
+    let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    let mut control = [0_u64; 16];
+    // SAFETY: msghdr is plain data, for which all zeros is a value.
+    let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    message.msg_controllen = size_of_val(&control) as _;
+    // SAFETY: the message points at a live buffer and a live control buffer with their true lengths.
+    let got = unsafe { libc::recvmsg(socket.as_fd().as_raw_fd(), &raw mut message, libc::MSG_DONTWAIT) };
+    if got < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let mut stamp = None;
+    // SAFETY: the kernel has filled in the control buffer, which lives on; the macros stay within it.
+    unsafe {
+        let mut head = libc::CMSG_FIRSTHDR(&raw const message);
+        while !head.is_null() {
+            if (*head).cmsg_level == libc::SOL_SOCKET && (*head).cmsg_type == libc::SCM_TIMESTAMPNS {
+                let time: libc::timespec = std::ptr::read_unaligned(libc::CMSG_DATA(head).cast());
+                stamp = u64::try_from(time.tv_sec).ok().map(|s| s * 1_000_000_000 + time.tv_nsec as u64);
+            }
+            head = libc::CMSG_NXTHDR(&raw const message, head);
+        }
+    }
+    let whole = message.msg_flags & libc::MSG_TRUNC == 0;
+    Ok((if whole { got as usize } else { 0 }, stamp))
+}
+
+/// How many frames the kernel had no room for since the last call (packet(7) `PACKET_STATISTICS`).
+pub(in crate::network) fn lost_frames(socket: &impl AsFd) -> io::Result<u32> {
+    let mut statistics = [0_u32; 2]; // struct tpacket_stats: packets, drops
+    let mut length = size_of_val(&statistics) as libc::socklen_t;
+    let pointer = (&raw mut statistics).cast();
+    let fd = socket.as_fd().as_raw_fd();
+    // SAFETY: pointer and length describe `statistics`, plain data that lives through the call.
+    check(unsafe { libc::getsockopt(fd, libc::SOL_PACKET, libc::PACKET_STATISTICS, pointer, &raw mut length) })?;
+    Ok(statistics[1])
 }
 
 /// Sends `frames` without waiting. Returns how many were sent; an error is that of the first one.
