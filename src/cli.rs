@@ -172,9 +172,9 @@ pub struct Run {
     /// Also write a TAP report to this file
     #[arg(long, value_name = "FILE")]
     pub tap: Option<PathBuf>,
-    /// Keep the record (events.jsonl, connections.jsonl ...) in this folder
-    #[arg(long, value_name = "DIR")]
-    pub record: Option<PathBuf>,
+    /// What is kept of it
+    #[command(flatten)]
+    pub record: RecordArgs,
     /// How many legs may run side by side
     #[arg(long, value_name = "N", default_value_t = default_jobs())]
     pub jobs: usize,
@@ -218,9 +218,9 @@ pub struct Exec {
     /// Where it stands: inside, outside
     #[arg(long, default_value = "inside")]
     pub vantage: Vantage,
-    /// Keep the record in this folder
-    #[arg(long, value_name = "DIR")]
-    pub record: Option<PathBuf>,
+    /// What is kept of it
+    #[command(flatten)]
+    pub record: RecordArgs,
     /// The command
     #[arg(last = true, required = true, value_name = "CMD")]
     pub command: Vec<String>,
@@ -253,9 +253,9 @@ pub struct Up {
     /// End when standard input does: with whoever started it
     #[arg(long)]
     pub until_eof: bool,
-    /// Keep the record in this folder
-    #[arg(long, value_name = "DIR")]
-    pub record: Option<PathBuf>,
+    /// What is kept of it
+    #[command(flatten)]
+    pub record: RecordArgs,
     /// Lead the command's programs into the lab: give it the variables of `mitmlab env` too
     #[arg(long, requires = "command")]
     pub env: bool,
@@ -334,6 +334,46 @@ pub enum Scenario {
     },
     /// Print the JSON Schema of scenario files
     Schema,
+}
+
+/// What is kept of a lab.
+#[derive(Debug, Default, Args)]
+pub struct RecordArgs {
+    /// Keep everything in this folder: events, connections, packets, keys, exchanges, chains, the scenario, a manifest
+    #[arg(long, value_name = "DIR")]
+    pub record: Option<PathBuf>,
+    /// Keep the packets in this file, with the secrets by which Wireshark opens them
+    #[arg(long, value_name = "FILE")]
+    pub pcapng: Option<PathBuf>,
+    /// Keep the readable exchanges in this file (HAR 1.2)
+    #[arg(long, value_name = "FILE")]
+    pub har: Option<PathBuf>,
+    /// Keep the TLS secrets in this file (the format of SSLKEYLOGFILE)
+    #[arg(long, value_name = "FILE")]
+    pub keylog: Option<PathBuf>,
+    /// Keep credentials and bodies as they are; without it they are masked, except in packets and keys
+    #[arg(long)]
+    pub unmask: bool,
+}
+
+impl RecordArgs {
+    /// The same in the lab's words.
+    fn wanted(&self) -> crate::lab::Wanted {
+        crate::lab::Wanted {
+            folder: self.record.clone(),
+            pcapng: self.pcapng.clone(),
+            har: self.har.clone(),
+            keys: self.keylog.clone(),
+            unmask: self.unmask,
+        }
+    }
+
+    /// The same as arguments, for a child.
+    fn arguments(&self) -> Vec<std::ffi::OsString> {
+        let files = [("--record", &self.record), ("--pcapng", &self.pcapng), ("--har", &self.har), ("--keylog", &self.keylog)];
+        let given = files.into_iter().filter_map(|(name, path)| Some([name.into(), path.clone()?.into_os_string()]));
+        given.flatten().chain(self.unmask.then(|| "--unmask".into())).collect()
+    }
 }
 
 /// How bytes reach the box.

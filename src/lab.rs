@@ -18,6 +18,7 @@ mod client;
 mod clients;
 mod containment;
 mod entrance;
+mod evidence;
 mod exports;
 mod folder;
 mod front;
@@ -37,6 +38,7 @@ mod trust;
 pub use builder::Builder;
 pub use client::Client;
 pub use entrance::Entrance;
+pub use evidence::{Evidence, SCENARIO, Wanted};
 pub use exports::EXPORTS;
 pub use folder::remove_folders_of;
 pub use handle::Running;
@@ -112,6 +114,8 @@ struct Shared {
     /// Held while rules are changed, so that no change undoes another.
     changing: std::sync::Mutex<()>,
     network: &'static str,
+    /// The checks that were chosen, as they were run.
+    ran: std::sync::OnceLock<Vec<crate::scenario::Check>>,
     _tasks: Tasks,
     _programs: programs::Programs,
 }
@@ -229,6 +233,7 @@ impl Lab {
             started: Instant::now(),
             changing: std::sync::Mutex::default(),
             network,
+            ran: std::sync::OnceLock::new(),
             _tasks: tasks,
             _programs: programs,
         }));

@@ -34,6 +34,7 @@ use crate::scenario::{Cert, Place, Site, Vantage, World};
 
 mod accept;
 mod answer;
+mod asking;
 mod body;
 mod dns;
 mod exec;

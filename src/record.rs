@@ -8,14 +8,17 @@
 
 mod alert;
 mod capture;
+mod chains;
 mod connection;
 mod event;
+mod exchange;
 mod folder;
 pub mod har;
 mod jsonl;
 mod keep;
 mod keylog;
 pub mod mail;
+mod manifest;
 mod mask;
 mod meter;
 mod packets;
@@ -28,14 +31,17 @@ mod upgrade;
 pub use alert::alert_name;
 pub use capture::{Capture, CaptureSummary, Limits, Tap};
 
+pub use chains::write_chains;
 pub use connection::{
     Alert, Bytes, Certificate, Close, CloseKind, Connection, DecisionRecord, HalfTruth, Handshake, Hello, Origin, Request,
 };
-pub use event::{ConnectionId, DnsWithin, Entry, Event, Half, LegId, LegKind, Observer, Side};
+pub use event::{ConnectionId, DnsWithin, Entry, Event, Half, LegId, LegKind, NotRun, Observer, Side};
+pub use exchange::{BODY_AT_MOST, Content, Exchange};
 pub use folder::{RecordFolder, RunFile, write_connections};
 pub use jsonl::Losses;
 pub use keep::Keep;
 pub use keylog::KeyLog;
+pub use manifest::{Listed, MANIFEST, Manifest};
 pub use mask::{Mask, is_secret};
 pub use meter::TlsMeter;
 pub use read::{ReadError, Recording, Unread, read};
@@ -44,7 +50,7 @@ pub use tapped::Tapped;
 pub use upgrade::{Upgrade, UpgradeStage};
 
 /// Creates (or empties) a file that only its owner can read: a recording tells what was said, a key log lets it be read.
-fn create_private(path: &std::path::Path) -> std::io::Result<std::fs::File> {
+pub(crate) fn create_private(path: &std::path::Path) -> std::io::Result<std::fs::File> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]

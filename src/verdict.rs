@@ -6,9 +6,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Connection, ConnectionId, LegKind};
+use crate::record::{Connection, ConnectionId, LegKind, NotRun};
 use crate::scenario::{Trust, Vantage, VerdictKind};
 
+mod again;
 pub mod alert;
 pub mod detector;
 mod downgrade;
@@ -24,6 +25,7 @@ pub mod suite;
 mod surroundings;
 pub mod verify;
 
+pub use again::{NotARun, judge_again};
 pub use judge::{judge, target};
 pub use leg::{killed_us, legs_of, lookups_of};
 pub use reaction::reaction;
@@ -254,6 +256,27 @@ impl CheckResult {
             control: None,
             test: None,
             twin: None,
+        }
+    }
+
+    /// A check that was not run, as the record tells it.
+    pub fn not_run_because(name: impl Into<String>, phase: impl Into<String>, why: NotRun) -> Self {
+        let outcome = match why {
+            NotRun::Skipped(reason) => Outcome::Skipped(reason),
+            NotRun::OutOfReach(reason) => Outcome::OutOfReach(reason),
+        };
+        Self { outcome, ..Self::skipped(name, phase, String::new()) }
+    }
+
+    /// A strict run: a check that this machine could not run is a failure.
+    pub fn fail_if_skipped(&mut self) {
+        if let Outcome::Skipped(reason) = &self.outcome {
+            self.outcome = Outcome::Failed(vec![Difference {
+                what: "run".to_owned(),
+                expected: "the check runs".to_owned(),
+                seen: format!("skipped: {reason}"),
+                evidence: "`--strict` (or CI=true) makes a skip a failure".to_owned(),
+            }]);
         }
     }
 

@@ -351,6 +351,7 @@ fn recorded_run(recorder: &Recorder) {
             output_bytes: 5,
             stderr_tail: String::new(),
             stdout_head: "hello".to_owned(),
+            not_started: None,
         };
         recorder.emit_run(Some(leg), end);
     }

@@ -6,12 +6,11 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::network::{Chosen, interrupted, runtime};
-use super::run::lost;
 use super::scenario::load;
 use super::{Exec, print};
 use crate::error::Error;
 use crate::lab::{Lab, Order};
-use crate::record::{Connection, LegKind, RecordFolder};
+use crate::record::{Connection, LegKind};
 use crate::scenario::{Action, Plan};
 use crate::verdict::{LegTruth, reaction};
 
@@ -27,8 +26,9 @@ pub(super) fn exec(exec: Exec) -> Result<u8, Error> {
 }
 
 async fn in_a_lab(exec: &Exec, plan: Plan, phase: usize, clock: OffsetDateTime, chosen: &Chosen) -> Result<u8, Error> {
-    let lab = Lab::start(plan, chosen.on()).await?;
-    let folder = exec.record.as_deref().map(|dir| RecordFolder::create(dir, lab.recorder()));
+    let wanted = exec.record.wanted();
+    let lab = Lab::start_keeping(plan, chosen.on(), wanted.mask()).await?;
+    let evidence = lab.evidence(wanted);
     let order = Order {
         check: None,
         kind: LegKind::Free,
@@ -51,10 +51,7 @@ async fn in_a_lab(exec: &Exec, plan: Plan, phase: usize, clock: OffsetDateTime, 
     }
     lab.tell_end();
     tell(&lab, &ended.truth, phase);
-    if let Some(dir) = &exec.record {
-        lab.keep_exports(dir).await;
-    }
-    if let Some(remark) = folder.and_then(|folder| lost(&folder)) {
+    for remark in evidence.finish(None).await {
         print::err(format_args!("mitmlab: {remark}"));
     }
     Ok(code_of(&ended.truth))

@@ -8,10 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::network::{Chosen, interrupted, runtime};
 use super::scenario::load;
 use super::suite::network_word;
-use super::{Format, Run, print};
+use super::{Format, RecordArgs, Run, print};
 use crate::error::{AS_EXPECTED, Error};
 use crate::lab::{Filter, Lab, Progress, Replacement};
-use crate::record::RecordFolder;
 use crate::scenario::Plan;
 use crate::verdict::report::text::Look;
 use crate::verdict::report::{json, junit, markdown, tap, text};
@@ -24,6 +23,11 @@ pub(super) fn run(run: &Run) -> Result<u8, Error> {
     let mut reports = Vec::new();
     match <[Plan; 1]>::try_from(plans) {
         Ok([plan]) => reports.push(one(run, plan)?),
+        Err(_) if run.record.pcapng.is_some() || run.record.har.is_some() || run.record.keylog.is_some() => {
+            let told =
+                "a capture, HAR or key log file is of one scenario\nhint: `--record DIR` keeps them all, a folder for each";
+            return Err(Error::Usage(told.to_owned()));
+        }
         Err(plans) => {
             for (name, plan) in run.scenarios.iter().zip(plans) {
                 reports.push(in_a_process_of_its_own(run, name, &plan)?);
@@ -61,8 +65,9 @@ fn one(run: &Run, plan: Plan) -> Result<RunReport, Error> {
 
 async fn in_a_lab(run: &Run, mut plan: Plan, chosen: &Chosen) -> Result<RunReport, Error> {
     plan.seed = run.seed.unwrap_or(plan.seed);
-    let lab = Lab::start(plan, chosen.on()).await?;
-    let folder = run.record.as_deref().map(|dir| RecordFolder::create(dir, lab.recorder()));
+    let wanted = run.record.wanted();
+    let lab = Lab::start_keeping(plan, chosen.on(), wanted.mask()).await?;
+    let evidence = lab.evidence(wanted);
     let filter = Filter {
         name: run.check.clone(),
         replacement: (!run.client.is_empty()).then(|| Replacement {
@@ -76,17 +81,8 @@ async fn in_a_lab(run: &Run, mut plan: Plan, chosen: &Chosen) -> Result<RunRepor
     };
     let progress: Arc<dyn Progress> = if std::io::stderr().is_terminal() { Arc::new(Line::default()) } else { Arc::new(Silent) };
     let mut report = lab.run(&filter, &chosen.why, progress).await?;
-    if let Some(dir) = &run.record {
-        lab.keep_exports(dir).await;
-    }
-    report.remarks.extend(folder.and_then(|folder| lost(&folder)));
+    evidence.finish(Some(&mut report)).await;
     Ok(report)
-}
-
-/// What the record lost, if anything: a full disk or an unwritable folder never stops a run.
-pub(super) fn lost(folder: &RecordFolder) -> Option<String> {
-    let losses = folder.finish();
-    losses.reason.as_ref().map(|reason| format!("the record in `{}` is incomplete: {reason}", folder.dir().display()))
 }
 
 /// Several scenarios run one after the other, each in a process of its own: the sealed network is entered once in a process.
@@ -98,9 +94,8 @@ fn in_a_process_of_its_own(run: &Run, name: &str, plan: &Plan) -> Result<RunRepo
     if let Some(check) = &run.check {
         command.args(["--check", check]);
     }
-    if let Some(dir) = &run.record {
-        command.arg("--record").arg(dir.join(&plan.name));
-    }
+    let record = RecordArgs { record: run.record.record.as_ref().map(|dir| dir.join(&plan.name)), ..RecordArgs::default() };
+    command.args(RecordArgs { unmask: run.record.unmask, ..record }.arguments());
     if run.strict {
         command.arg("--strict");
     }

@@ -9,14 +9,12 @@ use std::time::Duration;
 
 use super::exec::when;
 use super::network::{Chosen, interrupted, runtime};
-use super::run::lost;
 use super::scenario::load;
 use super::standing::{Control, Place, Roots, Standing};
 use super::{NetworkChoice, Up, env};
 use crate::control::{self, Handle as _, Material, Token};
 use crate::error::{AS_EXPECTED, Error};
 use crate::lab::{Lab, Running};
-use crate::record::RecordFolder;
 use crate::scenario::{Plan, Trust, Vantage};
 
 /// Keeps a lab up until the user has had enough; or runs a command beside it, and ends with its exit code.
@@ -46,10 +44,11 @@ async fn stay_up(
     socket: Option<std::os::unix::net::UnixListener>,
 ) -> Result<u8, Error> {
     let (phase, clock) = when(options.phase.as_deref(), options.at.as_deref(), &plan)?;
-    let lab = Lab::start(plan, chosen.on()).await?;
+    let wanted = options.record.wanted();
+    let lab = Lab::start_keeping(plan, chosen.on(), wanted.mask()).await?;
+    let evidence = lab.evidence(wanted);
     lab.enter(&lab.plan().phases[phase].name.clone())?;
     lab.clock().set(clock);
-    let folder = options.record.as_deref().map(|dir| RecordFolder::create(dir, lab.recorder()));
     let running = Arc::new(Running::new(lab, options.proxy_port).await?);
     let token = Token::fresh().map_err(Error::Machine)?;
     let listener = into_tokio(listener)?;
@@ -83,8 +82,8 @@ async fn stay_up(
         () = running.asked_to_end() => {}
         () = end_of_input(), if options.until_eof => {}
     }
-    if let Some(remark) = folder.and_then(|folder| lost(&folder)) {
-        anstream::eprintln!("mitmlab: {remark}");
+    for remark in evidence.finish(None).await {
+        super::print::err(format_args!("mitmlab: {remark}"));
     }
     // What was asked for the end gets its answer first.
     let _ = tokio::time::timeout(LAST_ANSWERS, std::future::pending::<()>()).await;
@@ -103,11 +102,10 @@ fn beside(options: &Up) -> Result<u8, Error> {
             command.args([option, value]);
         }
     }
-    for (option, value) in [("--root", &options.root), ("--record", &options.record)] {
-        if let Some(value) = value {
-            command.arg(option).arg(value);
-        }
+    if let Some(root) = &options.root {
+        command.arg("--root").arg(root);
     }
+    command.args(options.record.arguments());
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0); // Ctrl-C is for the command; the lab outlives it
     let started = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();

@@ -7,49 +7,66 @@ use tokio::sync::OnceCell;
 use super::{Ended, Lab, Order};
 use crate::client::{find, program_at};
 use crate::error::Error;
-use crate::record::LegKind;
+use crate::record::{Event, LegId, LegKind, NotRun};
 use crate::scenario::detector::From;
 use crate::scenario::{Check, CheckClient, Plan, VerdictKind, Voice};
-use crate::verdict::{CheckResult, LegTruth, Outcome, Surroundings, judge};
+use crate::verdict::{CheckResult, LegTruth, Surroundings, judge};
 
 /// Control legs of a run: two checks with the same client, URL, trust and vantage need only one.
-pub(super) type Controls = std::collections::HashMap<String, Arc<OnceCell<LegTruth>>>;
+pub(super) type Controls = std::collections::HashMap<String, Arc<OnceCell<(LegId, LegTruth)>>>;
 
 impl Lab {
     /// Runs a check with its twin. `control` is shared with checks that need the same one.
     pub(super) async fn check(&self, number: usize, check: &Check, controls: &Controls) -> Result<CheckResult, Error> {
-        let mut result = self.one_check(number, check, controls).await?;
+        let mut result = self.one_check(number, check, None, controls).await?;
         if let (Some(twin), false) = (&check.twin, result.not_run().is_some()) {
-            result.twin = Some(Box::new(self.one_check(number + TWINS, twin, controls).await?));
+            result.twin = Some(Box::new(self.one_check(number + TWINS, twin, Some(&check.name), controls).await?));
         }
         Ok(result)
     }
 
-    async fn one_check(&self, number: usize, check: &Check, controls: &Controls) -> Result<CheckResult, Error> {
+    async fn one_check(
+        &self,
+        number: usize,
+        check: &Check,
+        twin_of: Option<&str>,
+        controls: &Controls,
+    ) -> Result<CheckResult, Error> {
         let phase = self.plan().phases[check.phase].name.clone();
-        if let Some(missing) = missing_program(check.client.argv()) {
-            return Ok(CheckResult::skipped(&check.name, phase, missing));
-        }
-        if let Some(why) = self.out_of_reach(check).await {
-            let skipped = CheckResult::skipped(&check.name, phase, String::new());
-            return Ok(CheckResult { outcome: Outcome::OutOfReach(why), ..skipped });
+        let tell = |control: Option<LegId>, test: Option<LegId>, said: Option<String>, not_run: Option<NotRun>| {
+            let (check, twin_of) = (check.name.clone(), twin_of.map(str::to_owned));
+            self.recorder().emit_run(None, Event::CheckRan { check, twin_of, control, test, said, not_run });
+        };
+        if let Some(not_run) = self.not_run(check).await {
+            tell(None, None, None, Some(not_run.clone()));
+            return Ok(CheckResult::not_run_because(&check.name, phase, not_run));
         }
         let control = match controls.get(&control_key(check)) {
             Some(cell) if wants_control(check, self.plan()) => {
-                let truth = cell.get_or_try_init(|| async {
-                    self.leg(order(number, check, LegKind::Control)).await.map(|ended| ended.truth)
+                let leg = cell.get_or_try_init(|| async {
+                    self.leg(order(number, check, LegKind::Control)).await.map(|ended| (ended.id, ended.truth))
                 });
-                Some(truth.await?.clone())
+                Some(leg.await?.clone())
             }
             _ => None,
         };
         let ended = self.leg(order(number, check, LegKind::Test)).await?;
+        let id = ended.id;
         let truth = match &check.client {
             CheckClient::Detector(detector) => said(ended, &detector.voice),
             CheckClient::Command(_) => ended.truth,
         };
+        let said = matches!(check.client, CheckClient::Detector(_)).then(|| truth.stdout_head.clone());
+        tell(control.as_ref().map(|(id, _)| *id), Some(id), said, None);
         let around = Surroundings::of(&self.plan().world, &phase);
-        Ok(judge(check, &around, control.as_ref(), &truth))
+        Ok(judge(check, &around, control.as_ref().map(|(_, truth)| truth), &truth))
+    }
+
+    async fn not_run(&self, check: &Check) -> Option<NotRun> {
+        match missing_program(check.client.argv()) {
+            Some(missing) => Some(NotRun::Skipped(missing)),
+            None => self.out_of_reach(check).await.map(NotRun::OutOfReach),
+        }
     }
 }
 

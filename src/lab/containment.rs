@@ -1,8 +1,63 @@
 //! The containment proof: what is checked of a run, not assumed. Each statement holds or does not.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::Path;
+
+use serde::Serialize;
 
 use super::Lab;
+
+/// `containment.json`: the statements, and what they were read from.
+#[derive(Debug, Serialize)]
+pub(super) struct Proof {
+    statements: Vec<(String, bool)>,
+    /// By network namespace of this process: its interfaces, routes, listening and bound sockets, as proc(5) tells them.
+    networks: BTreeMap<String, BTreeMap<&'static str, Vec<String>>>,
+    /// Files of the run's own folder, with their lengths: certificates, never a key of the authority.
+    files: BTreeMap<String, u64>,
+}
+
+/// The proof, for a recording.
+pub(super) fn proof(lab: &Lab) -> Proof {
+    let mut files = BTreeMap::new();
+    list(lab.0.folder.path(), "", &mut files);
+    Proof { statements: statements(lab), networks: networks(), files }
+}
+
+fn list(folder: &Path, below: &str, files: &mut BTreeMap<String, u64>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = format!("{below}{}", entry.file_name().to_string_lossy());
+        match entry.metadata() {
+            Ok(found) if found.is_dir() => list(&entry.path(), &format!("{name}/"), files),
+            Ok(found) => drop(files.insert(name, found.len())),
+            Err(_) => {} // gone while we looked
+        }
+    }
+}
+
+/// Every namespace that a thread of this process is in.
+#[cfg(target_os = "linux")]
+fn networks() -> BTreeMap<String, BTreeMap<&'static str, Vec<String>>> {
+    let mut all = BTreeMap::new();
+    for task in std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
+        let Ok(space) = std::fs::read_link(task.path().join("ns/net")) else { continue };
+        all.entry(space.display().to_string()).or_insert_with(|| {
+            let table = |name: &'static str| {
+                let text = std::fs::read_to_string(task.path().join("net").join(name)).unwrap_or_default();
+                (name, text.lines().skip(1).map(|line| line.trim_end().to_owned()).collect())
+            };
+            ["dev", "route", "ipv6_route", "tcp", "tcp6", "udp", "udp6"].into_iter().map(table).collect()
+        });
+    }
+    all
+}
+
+/// Not told without a system interface.
+#[cfg(not(target_os = "linux"))]
+fn networks() -> BTreeMap<String, BTreeMap<&'static str, Vec<String>>> {
+    BTreeMap::new()
+}
 
 /// The statements of a run.
 pub(super) fn statements(lab: &Lab) -> Vec<(String, bool)> {

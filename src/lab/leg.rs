@@ -103,7 +103,10 @@ impl Lab {
             let _ = store.write_nss().await; // without it the browser trusts nothing of the lab's, and its surroundings say so
         }
         match find(&argv[0], std::env::var_os("PATH").as_deref()) {
-            Err(missing) => Ok(self.not_started(id, &order, argv, missing.to_string())),
+            Err(missing) => {
+                self.tell_leg(id, &order, &argv, Vec::new());
+                Ok(self.not_started(id, &order, argv, missing.to_string()))
+            }
             Ok(program) => match self.ground() {
                 Ground::Loopback(_) => {
                     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|e| Error::machine("open a proxy port", e))?;
@@ -190,6 +193,7 @@ impl Lab {
                 output_bytes: outcome.output_bytes,
                 stderr_tail: outcome.stderr_tail.clone(),
                 stdout_head: outcome.stdout_head.clone(),
+                not_started: outcome.error.clone(),
             },
         );
         let truth = LegTruth {
@@ -212,6 +216,17 @@ impl Lab {
     }
 
     fn not_started(&self, id: LegId, order: &Order, argv: Vec<String>, why: String) -> Ended {
+        let event = Event::LegEnd {
+            exit: None,
+            signal: None,
+            timed_out: false,
+            ms: 0,
+            output_bytes: 0,
+            stderr_tail: String::new(),
+            stdout_head: String::new(),
+            not_started: Some(why.clone()),
+        };
+        self.recorder().emit_run(Some(id), event);
         let truth = LegTruth {
             kind: order.kind,
             argv,
@@ -233,6 +248,11 @@ impl Lab {
 
     /// The recorder's clock then.
     fn tell_start(&self, id: LegId, order: &Order, argv: &[String], surroundings: &Surroundings) -> u64 {
+        self.tell_leg(id, order, argv, surroundings.recorded());
+        self.recorder().elapsed_us()
+    }
+
+    fn tell_leg(&self, id: LegId, order: &Order, argv: &[String], environment: Vec<String>) {
         self.recorder().emit_run(
             Some(id),
             Event::LegStart {
@@ -241,11 +261,10 @@ impl Lab {
                 argv: argv.to_vec(),
                 trust: order.trust,
                 vantage: order.vantage,
-                environment: surroundings.recorded(),
+                environment,
                 phase: self.plan().phases[order.phase].name.clone(),
             },
         );
-        self.recorder().elapsed_us()
     }
 
     /// Placeholders filled in; `mitmlab` is this very program.

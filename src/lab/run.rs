@@ -12,8 +12,8 @@ use crate::error::Error;
 use crate::forge::Profile;
 use crate::record::Event;
 use crate::scenario::{Check, CheckClient, Clock, Detector, Plan, Trust, Voice};
-use crate::verdict::run::{Hits, findings};
-use crate::verdict::{CheckResult, Difference, Outcome, RunReport};
+use crate::verdict::run::{Hits, faults_of_a_part, findings};
+use crate::verdict::{CheckResult, RunReport};
 
 /// Which checks run, and how.
 #[derive(Clone, Debug, Default)]
@@ -56,6 +56,7 @@ impl Lab {
     /// The machine failed, or a filter leaves nothing to run. What was found out so far stays in the record.
     pub async fn run(&self, filter: &Filter, why_this_network: &str, progress: Arc<dyn Progress>) -> Result<RunReport, Error> {
         let checks = self.chosen(filter)?;
+        let _ = self.0.ran.set(checks.clone()); // of a second run the record tells, the scenario as resolved does not
         let references: Vec<&Check> = checks.iter().collect();
         let controls = Arc::new(controls(&references, self.plan()));
         let order = self.enter_phases(&checks);
@@ -79,7 +80,7 @@ impl Lab {
         }
         let mut results: Vec<CheckResult> = results.into_iter().flatten().collect();
         if filter.strict {
-            results.iter_mut().for_each(fail_if_skipped);
+            results.iter_mut().for_each(CheckResult::fail_if_skipped);
         }
         Ok(self.report(results, filter, why_this_network))
     }
@@ -129,14 +130,24 @@ impl Lab {
         let entries = self.recorder().entries();
         let hits = Hits::count(entries.iter().map(|entry| &**entry));
         let mut found = findings(self.plan(), &checks, &hits);
-        if filter.name.is_some() || filter.replacement.is_some() {
-            found.faults.clear(); // a part of a scenario cannot be held to the whole
-            if checks.iter().all(|check| check.not_run().is_some()) {
-                found.faults.push("every check was skipped: nothing is shown".to_owned());
-            }
+        let part = filter.name.is_some() || filter.replacement.is_some();
+        if part {
+            found.faults = faults_of_a_part(&checks);
         }
-        found.remarks.extend(self.remarks());
-        found.remarks.extend(unproven(&needs_of(self.plan())));
+        let mut remarks = self.remarks();
+        remarks.extend(unproven(&needs_of(self.plan())));
+        let containment = containment::statements(self);
+        let ms = u64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let facts = Event::RunFacts {
+            network_reason: why_this_network.to_owned(),
+            remarks: remarks.clone(),
+            containment: containment.clone(),
+            part,
+            strict: filter.strict,
+            ms,
+        };
+        found.remarks.extend(remarks);
+        self.recorder().emit_run(None, facts);
         self.tell_end();
         RunReport {
             scenario: self.plan().name.clone(),
@@ -147,8 +158,8 @@ impl Lab {
             checks,
             faults: found.faults,
             remarks: found.remarks,
-            containment: containment::statements(self),
-            ms: u64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            containment,
+            ms,
         }
     }
 
@@ -241,29 +252,19 @@ fn without_repetitions(checks: Vec<Check>) -> Vec<Check> {
     checks.into_iter().filter(|check| seen.insert(key(check))).collect()
 }
 
-fn fail_if_skipped(result: &mut CheckResult) {
-    if let Outcome::Skipped(reason) = &result.outcome {
-        result.outcome = Outcome::Failed(vec![Difference {
-            what: "run".to_owned(),
-            expected: "the check runs".to_owned(),
-            seen: format!("skipped: {reason}"),
-            evidence: "`--strict` (or CI=true) makes a skip a failure".to_owned(),
-        }]);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verdict::Outcome;
 
     #[test]
     fn a_strict_run_holds_a_missing_program_against_the_machine_and_nothing_else() {
         let mut missing = CheckResult::skipped("c", "p", "no program `curl`");
-        fail_if_skipped(&mut missing);
+        missing.fail_if_skipped();
         assert!(matches!(missing.outcome, Outcome::Failed(_)));
         let unreachable = Outcome::OutOfReach("node 20.20 goes past the proxy".to_owned());
         let mut nowhere = CheckResult { outcome: unreachable.clone(), ..CheckResult::skipped("c", "p", "") };
-        fail_if_skipped(&mut nowhere);
+        nowhere.fail_if_skipped();
         assert_eq!(nowhere.outcome, unreachable);
     }
 }

@@ -8,6 +8,7 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version, header};
 
 use super::accept::Visit;
+use super::asking::{Asking, watched};
 use super::body::{Page, Posted};
 use super::portal::Form;
 use super::select::Selected;
@@ -35,6 +36,9 @@ pub(super) struct TlsSeen {
 pub(super) async fn answer<B: Posted>(visit: &Visit, seen: &Seen, request: Request<B>) -> Response<Page> {
     let asked = Asked::new(&request);
     let mut told = told(&request, &asked);
+    let mask = visit.witness.recorder().kept().map(crate::record::Keep::mask);
+    let host = asked.authority.clone().or_else(|| seen.default_name.clone()).unwrap_or_else(|| visit.destination.to_string());
+    let (request, kept) = watched(request, seen, (&host, &told.protocol), mask);
     let is_head = request.method() == Method::HEAD;
     let name = asked.host.as_deref().or(seen.default_name.as_deref());
     let selected = visit.origins.select(visit.destination, name);
@@ -49,6 +53,9 @@ pub(super) async fn answer<B: Posted>(visit: &Visit, seen: &Seen, request: Reque
         *response.body_mut() = Page::empty();
     }
     told.status = Some(response.status().as_u16());
+    if let Some(kept) = kept {
+        visit.witness.exchange(kept.answered(&response));
+    }
     visit.witness.request(told);
     response
 }
@@ -56,6 +63,8 @@ pub(super) async fn answer<B: Posted>(visit: &Visit, seen: &Seen, request: Reque
 /// What a request asks for, taken out of it.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
+    /// Host as it was asked for, with its port.
+    authority: Option<String>,
     /// Host without its port.
     pub(super) host: Option<String>,
     pub(super) path: String,
@@ -67,6 +76,7 @@ impl Asked {
         let header = || request.headers().get(header::HOST).and_then(|h| h.to_str().ok());
         let authority = request.uri().authority().map(|a| a.as_str()).or_else(header);
         Self {
+            authority: authority.map(str::to_owned),
             host: authority.map(without_port).filter(|host| !host.is_empty()),
             path: request.uri().path().to_owned(),
             query: request.uri().query().map(str::to_owned),
@@ -79,7 +89,7 @@ async fn route<B: Posted>(
     seen: &Seen,
     selected: Selected<'_>,
     asked: &Asked,
-    request: Request<B>,
+    request: Request<Asking<B>>,
     told: &mut Told,
 ) -> Response<Page> {
     let host = asked.host.clone().unwrap_or_else(|| page::site_name(selected.site));
@@ -115,7 +125,7 @@ async fn route<B: Posted>(
 }
 
 /// The genuine authorities' own site: OCSP, revocation lists, certificates.
-async fn authorities<B: Posted>(visit: &Visit, host: &str, path: &str, request: Request<B>) -> Response<Page> {
+async fn authorities<B: Posted>(visit: &Visit, host: &str, path: &str, request: Request<Asking<B>>) -> Response<Page> {
     let posted = match *request.method() {
         Method::POST => match page::read(request).await {
             Some(body) => Some(body),

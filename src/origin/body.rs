@@ -26,6 +26,14 @@ impl Page {
         Self::Whole(None)
     }
 
+    /// The text, if it is one and not sent yet.
+    pub(super) fn text(&self) -> Option<&[u8]> {
+        match self {
+            Self::Whole(bytes) => bytes.as_deref(),
+            Self::Stream(_) => None,
+        }
+    }
+
     /// A text.
     pub(super) fn whole(text: impl Into<Bytes>) -> Self {
         Self::Whole(Some(text.into()).filter(|bytes: &Bytes| !bytes.is_empty()))

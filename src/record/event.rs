@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::connection::{Alert, Bytes, Certificate, CloseKind, DecisionRecord, Handshake, Hello, Request};
+use super::exchange::Exchange;
 use super::upgrade::UpgradeStage;
 use crate::scenario::{Transport, Trust, Vantage};
 
@@ -87,6 +88,16 @@ pub enum DnsWithin {
     Doh,
 }
 
+/// Why a check was not run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NotRun {
+    /// This machine lacks something.
+    Skipped(String),
+    /// No machine could in this network.
+    OutOfReach(String),
+}
+
 /// One line of the record: an event with its place in the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
@@ -123,6 +134,38 @@ pub enum Event {
         clock_offset_s: i64,
         /// The seed of every coin.
         seed: u64,
+    },
+    /// A check was run, or was not.
+    #[serde(rename = "check:ran")]
+    CheckRan {
+        /// Its name.
+        check: String,
+        /// It is the twin of the check with that name.
+        twin_of: Option<String>,
+        /// Its control leg; checks may share one.
+        control: Option<LegId>,
+        /// Its test leg.
+        test: Option<LegId>,
+        /// All of the text in which a detector's finding is looked for.
+        said: Option<String>,
+        /// Why it was not run, if it was not.
+        not_run: Option<NotRun>,
+    },
+    /// What is known of the run besides its connections: said at its end, so that it can be judged again.
+    #[serde(rename = "run:facts")]
+    RunFacts {
+        /// Why this network.
+        network_reason: String,
+        /// What a reader must know.
+        remarks: Vec<String>,
+        /// The containment proof.
+        containment: Vec<(String, bool)>,
+        /// Only a part of the scenario's checks was chosen, or another client: it is not held to the whole.
+        part: bool,
+        /// A check that cannot run fails.
+        strict: bool,
+        /// Milliseconds that the run took.
+        ms: u64,
     },
     /// The run ended.
     #[serde(rename = "run:end")]
@@ -178,6 +221,9 @@ pub enum Event {
         stderr_tail: String,
         /// Beginning of standard output (at most 4 KiB).
         stdout_head: String,
+        /// Why it could not be started, if it could not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        not_started: Option<String>,
     },
     /// A name was asked.
     #[serde(rename = "dns:query")]
@@ -315,6 +361,16 @@ pub enum Event {
         protocol: String,
         /// Its kind and length, such as `password: 10 bytes`; never the secret.
         secret: String,
+    },
+    /// A whole exchange, where a recording keeps them.
+    #[serde(rename = "exchange")]
+    Exchange {
+        /// Half on which it was read.
+        half: Half,
+        /// Who read it.
+        by: Observer,
+        /// The exchange, secrets masked.
+        exchange: Box<Exchange>,
     },
     /// One side closed one direction.
     #[serde(rename = "close")]

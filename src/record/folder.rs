@@ -3,14 +3,14 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::connection::Connection;
-use super::event::Event;
+use super::event::{Entry, Event};
 use super::jsonl::{LineFile, Losses};
 use super::recorder::Recorder;
 
@@ -60,6 +60,21 @@ impl RecordFolder {
         &self.dir
     }
 
+    /// Every entry of the run: as the recorder has them or, where it keeps only the newest, as the file has them.
+    pub fn entries(&self) -> Vec<Arc<Entry>> {
+        let kept = self.recorder.entries();
+        if kept.first().is_none_or(|first| first.seq == 0) {
+            return kept;
+        }
+        self.events.settle(SETTLE);
+        super::read(&self.dir).map_or(kept, |recording| recording.entries.into_iter().map(Arc::new).collect())
+    }
+
+    /// What they fold into.
+    pub fn connections(&self) -> Vec<Connection> {
+        Connection::fold(self.entries().iter().map(AsRef::as_ref))
+    }
+
     /// Writes what is written at the end and tells what was lost. Called again, it tells the same. Dropping does it too.
     pub fn finish(&self) -> Losses {
         let mut finished = self.finished.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -72,7 +87,7 @@ impl RecordFolder {
                 losses.reason.get_or_insert_with(|| format!("`{}` cannot be written: {error}", self.dir.join(name).display()));
             }
         };
-        keep(CONNECTIONS, write_connections(&self.dir.join(CONNECTIONS), &self.recorder.connections()));
+        keep(CONNECTIONS, write_connections(&self.dir.join(CONNECTIONS), &self.connections()));
         let run = RunFile {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: self.recorder.started(),

@@ -3,13 +3,15 @@
 //!
 //! Both ends that the lab holds should log here: the box towards the client and towards the origin, and the origins.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use zeroize::Zeroizing;
+
+use super::connection::Connection;
 
 /// Secrets by client random. Cheap to clone; implements [`rustls::KeyLog`].
 #[derive(Clone, Default)]
@@ -45,9 +47,34 @@ impl KeyLog {
         Zeroizing::new(each.collect())
     }
 
+    /// Everything as a key log file's text: the secrets of each connection behind a comment that says which half of which it is.
+    pub fn told(&self, connections: &[Connection]) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(String::new());
+        let mut known = BTreeSet::new();
+        for connection in connections {
+            let upstream = connection.upstream_hello.as_ref().map(|hello| ("origin", hello));
+            let halves = connection.hello.as_ref().map(|hello| ("client", hello)).into_iter().chain(upstream);
+            for (half, hello) in halves {
+                let Some(lines) = self.of(&hello.random) else { continue };
+                let _ = writeln!(text, "# {}, {half} half, {}", connection.id, connection.host()); // a String takes everything
+                text.push_str(&lines);
+                known.extend(unhex(&hello.random));
+            }
+        }
+        let secrets = self.secrets();
+        let rest = secrets.by_random.iter().filter(|(random, _)| !known.contains(*random)).peekable();
+        for (at, (random, all)) in rest.enumerate() {
+            if at == 0 {
+                text.push_str("# other ends of the lab\n");
+            }
+            all.iter().for_each(|(label, secret)| text.push_str(&line(label, random, secret)));
+        }
+        text
+    }
+
     /// Writes a key log file that only its owner can read.
-    pub fn write(&self, path: &Path) -> std::io::Result<()> {
-        super::create_private(path)?.write_all(self.lines().as_bytes())
+    pub fn write(&self, path: &Path, connections: &[Connection]) -> std::io::Result<()> {
+        super::create_private(path)?.write_all(self.told(connections).as_bytes())
     }
 
     /// How many connections have secrets here, and how many secrets were dropped because the store was full.

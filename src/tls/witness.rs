@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Counted, Ended, Tally, Turn, Way};
 use crate::record::{
-    Alert, Bytes, Certificate, CloseKind, ConnectionId, Event, FlowKey, Half, Handshake, Hello, Observer, Recorder, Request,
-    Side, Tap, TlsMeter,
+    Alert, Bytes, Certificate, CloseKind, ConnectionId, Event, Exchange, FlowKey, Half, Handshake, Hello, Observer, Recorder,
+    Request, Side, Tap, TlsMeter,
 };
 use crate::scenario::{Transport, Vantage};
 
@@ -190,6 +190,11 @@ impl Witness {
         if self.0.half == Half::Client {
             self.emit(Event::Request { by: self.0.by, request });
         }
+    }
+
+    /// A whole exchange was read, on whatever half.
+    pub fn exchange(&self, exchange: Exchange) {
+        self.emit(Event::Exchange { half: self.0.half, by: self.0.by, exchange: Box::new(exchange) });
     }
 
     /// Where it writes things down.

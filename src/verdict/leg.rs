@@ -33,7 +33,8 @@ fn leg_of(start: &Entry, entries: &[Entry], connections: &[Connection]) -> Optio
     };
     let ends = entries.iter().filter(|e| e.leg == Some(id)).map(|e| &e.event);
     for event in ends {
-        let Event::LegEnd { exit, signal, timed_out, ms, stderr_tail, stdout_head, .. } = event else { continue };
+        let Event::LegEnd { exit, signal, timed_out, ms, stderr_tail, stdout_head, not_started, .. } = event else { continue };
+        truth.not_started.clone_from(not_started);
         (truth.exit, truth.signal, truth.timed_out, truth.ms) = (*exit, *signal, *timed_out, *ms);
         truth.killed_us = timed_out.then(|| killed_us(start.t_us, *ms));
         (truth.stdout_head, truth.stderr_tail) = (stdout_head.clone(), stderr_tail.clone());

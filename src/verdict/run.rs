@@ -70,6 +70,12 @@ pub fn findings(plan: &Plan, checks: &[CheckResult], hits: &Hits) -> RunFindings
     found
 }
 
+/// What is wrong with a run of a part of a scenario, which cannot be held to the whole.
+pub fn faults_of_a_part(checks: &[CheckResult]) -> Vec<String> {
+    let nothing = checks.iter().all(is_skipped);
+    nothing.then(|| "every check was skipped: nothing is shown".to_owned()).into_iter().collect()
+}
+
 /// The process's exit code for a run: 0 if all that was expected held; 1 if something contradicts an expectation or the
 /// scenario has a fault; 3 if nothing does, but the machine could not show it: every check was
 /// skipped, or what failed failed only because its evidence is inconclusive.

@@ -35,10 +35,8 @@ impl Watch {
     /// # Errors
     /// The kernel's, if a packet socket cannot be made.
     pub fn start(links: &[(u32, &'static str)], capture: Capture) -> io::Result<Self> {
-        let ends = Arc::new(Ends {
-            event: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
-            stop: AtomicBool::new(false),
-        });
+        let ends =
+            Arc::new(Ends { event: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?, stop: AtomicBool::new(false) });
         let open = |&(index, name): &(u32, &'static str)| {
             let socket = sys::packet_socket(index, Receive::Both)?;
             sys::receive_buffer(&socket, RECEIVE_BUFFER)?;
@@ -84,8 +82,7 @@ impl Listener {
         let began_us = u64::try_from(self.capture.began().wall().unix_timestamp_nanos() / 1000).unwrap_or(0);
         for (socket, name) in &self.sockets {
             while let Ok((length, stamp)) = sys::receive_stamped(socket, &mut self.buffer) {
-                let at_us =
-                    stamp.map_or_else(|| self.capture.began().elapsed_us(), |ns| (ns / 1000).saturating_sub(began_us));
+                let at_us = stamp.map_or_else(|| self.capture.began().elapsed_us(), |ns| (ns / 1000).saturating_sub(began_us));
                 match completed(&mut self.buffer[..length]) {
                     Some(frame) => self.capture.packet(at_us, name, Link::Ethernet, frame),
                     None => self.capture.lost(1),

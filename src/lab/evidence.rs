@@ -1,0 +1,265 @@
+//! Evidence: what a run leaves behind for other tools, made from the record. A disk that is full or a folder that cannot be written never
+//! stops a run; what was lost is said.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write as _};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Ground, Lab, containment};
+use crate::record::{Connection, Entry, Event, Keep, Manifest, Mask, RecordFolder, Recorder, create_private, har, write_chains};
+use crate::scenario::Plan;
+use crate::verdict::RunReport;
+use crate::verdict::report::json;
+
+/// What is to be kept of a lab, and where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Everything, in this folder.
+    pub folder: Option<PathBuf>,
+    /// The packet capture.
+    pub pcapng: Option<PathBuf>,
+    /// The readable exchanges.
+    pub har: Option<PathBuf>,
+    /// The TLS secrets.
+    pub keys: Option<PathBuf>,
+    /// Credentials and bodies are kept as they are.
+    pub unmask: bool,
+}
+
+impl Wanted {
+    /// How secrets are to be treated; none if nothing is to be kept.
+    pub fn mask(&self) -> Option<Mask> {
+        let any = self.folder.is_some() || self.pcapng.is_some() || self.har.is_some() || self.keys.is_some();
+        any.then_some(if self.unmask { Mask::Off } else { Mask::On })
+    }
+}
+
+/// The evidence of a lab that is being recorded. Dropped before its end, it writes what it can.
+#[derive(Debug)]
+pub struct Evidence {
+    lab: Lab,
+    wanted: Wanted,
+    folder: Option<RecordFolder>,
+    lost: Vec<String>,
+    finished: bool,
+}
+
+impl Lab {
+    /// Begins to keep what is wanted. The lab must have been started with [`Lab::start_keeping`].
+    pub fn evidence(&self, wanted: Wanted) -> Evidence {
+        let folder = wanted.folder.as_deref().map(|dir| RecordFolder::create(dir, self.recorder()));
+        let mut evidence = Evidence { lab: self.clone(), wanted, folder, lost: Vec::new(), finished: false };
+        if let Some(dir) = evidence.wanted.folder.clone() {
+            remove_old(&dir);
+            evidence.write(&dir.join(SCENARIO), |path| private(path, &scenario(self.plan())?));
+        }
+        evidence
+    }
+
+    /// The plan with the checks as they were run.
+    fn plan_as_run(&self) -> Plan {
+        let mut plan = self.plan().clone();
+        if let Some(ran) = self.0.ran.get() {
+            plan.checks.clone_from(ran);
+        }
+        plan
+    }
+}
+
+impl Evidence {
+    /// Writes everything, and tells what a reader of the report must know: what was masked, what was lost. It is added to `report`.
+    pub async fn finish(mut self, mut report: Option<&mut RunReport>) -> Vec<String> {
+        if let Some(dir) = &self.wanted.folder {
+            self.lab.keep_exports(dir).await;
+        }
+        // Hashing and writing may take a while on a slow disk; the lab's legs are over.
+        let remarks = self.write_all();
+        if let Some(report) = &mut report {
+            report.remarks.extend(remarks.iter().cloned());
+        }
+        if let Some(dir) = self.wanted.folder.clone() {
+            if let Some(report) = report {
+                let report = &*report;
+                self.write(&dir.join(REPORT), |path| private(path, json::json(report)?.as_bytes()));
+            }
+            self.seal(&dir);
+        }
+        self.finished = true;
+        let told = remarks.len();
+        let late = self.lost.iter().filter(|lost| !remarks.iter().any(|r| r.contains(*lost))).map(|lost| incomplete(lost));
+        let late: Vec<String> = late.collect();
+        let mut all = remarks;
+        all.truncate(told);
+        all.extend(late);
+        all
+    }
+
+    fn write_all(&mut self) -> Vec<String> {
+        if let Some(folder) = &self.folder {
+            let losses = folder.finish();
+            self.lost.extend((losses.lines > 0 || losses.reason.is_some()).then(|| losses.to_string()));
+        }
+        let recorder = self.lab.recorder().clone();
+        let entries = self.folder.as_ref().map_or_else(|| recorder.entries(), RecordFolder::entries);
+        let connections = Connection::fold(entries.iter().map(AsRef::as_ref));
+        let Some(keep) = recorder.kept().cloned() else { return Vec::new() };
+        self.lab.stop_watch();
+        for path in self.places(self.wanted.keys.clone(), KEYS) {
+            self.write(&path, |path| keep.keys().write(path, &connections));
+        }
+        let holds_secrets = self.write_captures(&keep, &connections);
+        for path in self.places(self.wanted.har.clone(), HAR) {
+            self.write(&path, |path| private(path, &exchanges(&entries, &recorder)?));
+        }
+        if let Some(dir) = self.wanted.folder.clone() {
+            self.write(&dir.join(CHAINS), |folder| write_chains(folder, &connections));
+            let plan = self.lab.plan_as_run();
+            self.write(&dir.join(SCENARIO), |path| private(path, &scenario(&plan)?));
+            let proof = containment::proof(&self.lab);
+            self.write(&dir.join(CONTAINMENT), |path| private(path, &serde_json::to_vec_pretty(&proof)?));
+        }
+        let masked = masked(&entries);
+        let mut remarks: Vec<String> = self.lost.iter().map(|lost| incomplete(lost)).collect();
+        remarks.extend(told_of_masks(keep.mask(), &masked, holds_secrets));
+        remarks
+    }
+
+    /// True if a capture with keys, or keys, were written.
+    fn write_captures(&mut self, keep: &Keep, connections: &[Connection]) -> bool {
+        let names = names(&self.lab, connections);
+        let secrets = keep.keys().lines();
+        let places = self.places(self.wanted.pcapng.clone(), CAPTURE);
+        let mut lost = None;
+        for path in &places {
+            self.write(path, |path| {
+                lost = keep.capture().write(path, &names, Some(&secrets))?.losses();
+                Ok(())
+            });
+        }
+        self.lost.extend(lost.map(|lost| format!("the capture is not whole: {lost}")));
+        let dropped = keep.keys().counts().1;
+        self.lost.extend((dropped > 0).then(|| format!("{dropped} TLS secrets were not kept: too many connections")));
+        !secrets.is_empty()
+    }
+
+    /// Where a file goes: to the place that was named for it, and into the folder.
+    fn places(&self, named: Option<PathBuf>, name: &str) -> Vec<PathBuf> {
+        named.into_iter().chain(self.wanted.folder.as_ref().map(|dir| dir.join(name))).collect()
+    }
+
+    fn write(&mut self, path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) {
+        if let Err(error) = write(path) {
+            self.lost.push(format!("`{}` cannot be written: {error}", path.display()));
+        }
+    }
+
+    /// The manifest: the last file.
+    fn seal(&mut self, dir: &Path) {
+        let masked = masked(&self.lab.recorder().entries());
+        let lost = self.lost.clone();
+        self.write(dir, |dir| Manifest::of(dir, lost, masked)?.write(dir));
+    }
+}
+
+impl Drop for Evidence {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.write_all();
+            if let Some(dir) = self.wanted.folder.clone() {
+                self.seal(&dir);
+            }
+        }
+    }
+}
+
+impl Lab {
+    /// Nothing more comes to the capture.
+    fn stop_watch(&self) {
+        match self.ground() {
+            Ground::Loopback(_) => {}
+            #[cfg(target_os = "linux")]
+            Ground::Sealed(sealed) => sealed.stop_watch(),
+        }
+    }
+}
+
+/// Files of an earlier recording would not belong to this one.
+fn remove_old(dir: &Path) {
+    for name in [REPORT, KEYS, CAPTURE, HAR, CONTAINMENT, crate::record::MANIFEST] {
+        let _ = std::fs::remove_file(dir.join(name)); // mostly there is none
+    }
+    let _ = std::fs::remove_dir_all(dir.join(CHAINS));
+}
+
+fn private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    create_private(path)?.write_all(bytes)
+}
+
+fn scenario(plan: &Plan) -> io::Result<Vec<u8>> {
+    Ok(serde_json::to_vec_pretty(plan)?)
+}
+
+fn exchanges(entries: &[Arc<Entry>], recorder: &Recorder) -> io::Result<Vec<u8>> {
+    Ok(serde_json::to_vec_pretty(&har::har(entries.iter().map(AsRef::as_ref), recorder.started()))?)
+}
+
+/// What addresses are called: the world's sites, and in the sealed network, where each client has its own, the legs.
+fn names(lab: &Lab, connections: &[Connection]) -> Vec<(IpAddr, String)> {
+    let mut names = BTreeMap::new();
+    for site in &lab.plan().world.sites {
+        let Some(name) = site.names.iter().find(|name| !name.starts_with('*')) else { continue };
+        site.addresses.iter().for_each(|address| drop(names.entry(*address).or_insert_with(|| name.clone())));
+    }
+    for connection in connections {
+        let address = connection.client.ip().to_canonical();
+        if let Some(leg) = connection.leg.filter(|_| !address.is_loopback()) {
+            names.entry(address).or_insert_with(|| format!("client-of-leg-{}", leg.0));
+        }
+    }
+    names.into_iter().collect()
+}
+
+/// What was masked, and how often.
+fn masked(entries: &[Arc<Entry>]) -> Vec<(String, u64)> {
+    let mut counts = BTreeMap::new();
+    for entry in entries {
+        match &entry.event {
+            Event::Exchange { exchange, .. } => {
+                exchange.masked.iter().for_each(|kind| *counts.entry(kind.clone()).or_default() += 1);
+            }
+            // Mail and what is not the lab's own web: kinds and lengths only, always.
+            Event::Request { request, .. } if !request.protocol.starts_with('h') => request.secrets.iter().for_each(|secret| {
+                let kind = secret.split(':').next().unwrap_or_default();
+                *counts.entry(format!("{} {kind}", request.protocol)).or_default() += 1;
+            }),
+            _ => {}
+        }
+    }
+    counts.into_iter().collect()
+}
+
+fn told_of_masks(mask: Mask, masked: &[(String, u64)], holds_secrets: bool) -> Vec<String> {
+    let list: Vec<String> = masked.iter().map(|(kind, count)| format!("{kind} ({count})")).collect();
+    let list = if list.is_empty() { "nothing had to be".to_owned() } else { list.join(", ") };
+    let what = match mask {
+        Mask::On => format!("masked in the recording: {list}"),
+        Mask::Off => "the recording holds credentials and bodies as they were sent (`--unmask`)".to_owned(),
+    };
+    let keys = "whoever has the capture or the key log can read what was said, masked elsewhere or not: keep them to yourself";
+    std::iter::once(what).chain(holds_secrets.then(|| keys.to_owned())).collect()
+}
+
+fn incomplete(lost: &str) -> String {
+    format!("the recording is incomplete: {lost}")
+}
+
+/// The scenario as it was resolved, with the checks as they were run.
+pub const SCENARIO: &str = "scenario.json";
+const REPORT: &str = "report.json";
+const KEYS: &str = "keys.log";
+const CAPTURE: &str = "capture.pcapng";
+const HAR: &str = "exchanges.har";
+const CHAINS: &str = "chains";
+const CONTAINMENT: &str = "containment.json";
