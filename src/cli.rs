@@ -100,8 +100,7 @@ pub enum Command {
     Verify(verify::Verify),
     /// How good is a detector? Run it where the lab knows the truth, and count
     Score(Box<score::Score>),
-    /// Join the reports of a suite's shards
-    #[command(subcommand)]
+    /// Judge a recording again without running anything; or join the reports of a suite's shards
     Report(report::Report),
     /// Run one command in the lab; its exit code is passed through
     Exec(Exec),

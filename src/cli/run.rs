@@ -81,7 +81,11 @@ async fn in_a_lab(run: &Run, mut plan: Plan, chosen: &Chosen) -> Result<RunRepor
     };
     let progress: Arc<dyn Progress> = if std::io::stderr().is_terminal() { Arc::new(Line::default()) } else { Arc::new(Silent) };
     let mut report = lab.run(&filter, &chosen.why, progress).await?;
-    evidence.finish(Some(&mut report)).await;
+    for remark in evidence.finish(Some(&mut report)).await {
+        if !report.remarks.contains(&remark) {
+            report.remarks.push(remark); // what was lost after the report was written
+        }
+    }
     Ok(report)
 }
 
@@ -121,7 +125,7 @@ fn in_a_process_of_its_own(run: &Run, name: &str, plan: &Plan) -> Result<RunRepo
     })
 }
 
-fn report(format: Format, reports: &[RunReport]) -> Result<(), Error> {
+pub(super) fn report(format: Format, reports: &[RunReport]) -> Result<(), Error> {
     let look = Look { width: width(), colour: colour() };
     for (at, report) in reports.iter().enumerate() {
         let text = match format {

@@ -77,7 +77,7 @@ fn only_to_the_world(lab: &Lab) -> bool {
 
 /// Every file of the run's folder is read: certificates only, no PEM or DER of a private key. Programs that serve sites have
 /// the site's own genuine key in a folder of their own.
-fn holds_a_key(folder: &std::path::Path) -> bool {
+fn holds_a_key(folder: &Path) -> bool {
     let Ok(entries) = std::fs::read_dir(folder) else { return false };
     entries.flatten().any(|entry| {
         let path = entry.path();

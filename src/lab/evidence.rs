@@ -87,13 +87,8 @@ impl Evidence {
             self.seal(&dir);
         }
         self.finished = true;
-        let told = remarks.len();
-        let late = self.lost.iter().filter(|lost| !remarks.iter().any(|r| r.contains(*lost))).map(|lost| incomplete(lost));
-        let late: Vec<String> = late.collect();
-        let mut all = remarks;
-        all.truncate(told);
-        all.extend(late);
-        all
+        let told = self.lost.iter().map(|lost| incomplete(lost)).filter(|lost| !remarks.contains(lost)).collect::<Vec<_>>();
+        remarks.into_iter().chain(told).collect()
     }
 
     fn write_all(&mut self) -> Vec<String> {
@@ -244,7 +239,9 @@ fn told_of_masks(mask: Mask, masked: &[(String, u64)], holds_secrets: bool) -> V
     let list: Vec<String> = masked.iter().map(|(kind, count)| format!("{kind} ({count})")).collect();
     let list = if list.is_empty() { "nothing had to be".to_owned() } else { list.join(", ") };
     let what = match mask {
-        Mask::On => format!("masked in the recording: {list}"),
+        Mask::On => format!(
+            "masked in the recording: {list}; what clients print themselves, and their command lines, are kept as they are"
+        ),
         Mask::Off => "the recording holds credentials and bodies as they were sent (`--unmask`)".to_owned(),
     };
     let keys = "whoever has the capture or the key log can read what was said, masked elsewhere or not: keep them to yourself";

@@ -175,13 +175,13 @@ impl Capture {
         let seen = kept.packets.iter().map(Seen::out);
         let mut packets: Vec<Out<'_>> = seen.chain(rebuilt).collect();
         packets.sort_by_key(|p| p.at_us);
-        let mut interfaces: BTreeMap<String, u32> = BTreeMap::new();
+        // In the order of their names: the client's side first.
+        let mut interfaces: BTreeMap<String, (u32, &Out<'_>)> = packets.iter().map(|p| (p.interface.clone(), (0, p))).collect();
+        for (name, (number, p)) in &mut interfaces {
+            *number = file.interface(p.link, name, p.description)?;
+        }
         for p in &packets {
-            let interface = match interfaces.get(&p.interface) {
-                Some(known) => *known,
-                None => file.interface(p.link, &p.interface, p.description)?,
-            };
-            interfaces.insert(p.interface.clone(), interface);
+            let interface = interfaces.get(&p.interface).map_or(0, |(number, _)| *number);
             let at_us = started_us.saturating_add(p.at_us);
             file.packet(&Packet { interface, at_us, bytes: &p.bytes, length: p.length, comment: p.comment.as_deref() })?;
         }

@@ -61,7 +61,6 @@ impl<W: Write> Pcapng<W> {
         body.extend(kind.to_le_bytes());
         body.extend(0_u16.to_le_bytes());
         body.extend(0_u32.to_le_bytes()); // no limit on packet length
-        option(&mut body, OPT_COMMENT, description);
         option(&mut body, IF_NAME, name);
         option(&mut body, IF_DESCRIPTION, description);
         self.block(1, body, true)?;
