@@ -205,7 +205,9 @@ fn names(lab: &Lab, connections: &[Connection]) -> Vec<(IpAddr, String)> {
     let mut names = BTreeMap::new();
     for site in &lab.plan().world.sites {
         let Some(name) = site.names.iter().find(|name| !name.starts_with('*')) else { continue };
-        site.addresses.iter().for_each(|address| drop(names.entry(*address).or_insert_with(|| name.clone())));
+        for address in &site.addresses {
+            names.entry(*address).or_insert_with(|| name.clone());
+        }
     }
     for connection in connections {
         let address = connection.client.ip().to_canonical();
