@@ -11,6 +11,7 @@ export const MOST = 20_000;
 
 const heard = new Set();
 const legs = new Map();
+const hidden = new Set();
 let rows = new Map();
 let fresh = [];
 let asking = null;
@@ -41,6 +42,7 @@ export function counts() {
 export function reset() {
   rows = new Map();
   legs.clear();
+  hidden.clear();
   changed({ all: true });
 }
 
@@ -60,8 +62,8 @@ export function known(leg, client, trust) {
 /** Takes one event in. */
 export function take(event) {
   const id = event.connection;
-  if (event.event === 'leg:start' && !legs.has(event.leg)) known(event.leg, named(event.argv), null);
-  if (id === undefined) return;
+  if (event.event === 'leg:start') started(event);
+  if (id === undefined || hidden.has(event.leg)) return;
   if (event.event === 'connection:open') return opened(event);
   const row = rows.get(id);
   if (!row) return event.event === 'connection:end' ? refresh(id) : undefined;
@@ -73,6 +75,12 @@ export function take(event) {
   keep(row);
   changed({ row });
   if (row.ended) refresh(id);
+}
+
+/** A leg without interference is the judge's comparison, nobody's connection: the server leaves it out too. */
+function started({ leg, kind, argv }) {
+  if (kind === 'control') hidden.add(leg);
+  else if (!legs.has(leg)) known(leg, named(argv), null);
 }
 
 function opened(event) {

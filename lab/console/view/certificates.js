@@ -15,7 +15,7 @@ export function certificates(story, app) {
     forged ? h('p', { class: 'lead' }, t('cert.lead')) : null,
     h('div', { class: `cards${forged ? ' two-cards' : ''}` }, forged ? [card(leaf.genuine, 'genuine'), card(leaf.presented, 'forged')] : card(leaf.presented ?? leaf.genuine, 'genuine')),
     forged ? differences(leaf, app) : null,
-    forged ? rest.map((pair) => further(pair, app)) : null,
+    forged ? rest.map((pair) => issuer(pair, app)) : null,
     story.forged_by ? h('p', { class: 'source' }, t('cert.profile'), ' ', story.forged_by.title ?? story.forged_by.profile, '. ', t('source'), ' ', (story.forged_by.sources ?? []).join('; ')) : null,
   );
 }
@@ -38,17 +38,19 @@ function differences(pair, app) {
   const weight = (row) => (FIRST.includes(row.field) ? FIRST.indexOf(row.field) : FIRST.length);
   const other = rows.filter((row) => !row.same).sort((a, b) => weight(a) - weight(b));
   const same = rows.filter((row) => row.same);
+  const [told, further] = [other.filter((row) => weight(row) < FIRST.length), other.filter((row) => weight(row) === FIRST.length)];
   const id = `same-${pair.position}`;
   return h(
     'div',
     { class: 'differences' },
     h('h3', {}, t('cert.differences', { n: other.length })),
-    table(other, app, t('cert.differences', { n: other.length })),
+    table(told, app, t('cert.differences', { n: other.length })),
+    further.length ? h('details', { id: `further-${pair.position}-fields`, class: 'same' }, h('summary', {}, t('cert.further', { n: further.length })), table(further, app, t('cert.further', { n: further.length }))) : null,
     same.length ? h('details', { id, class: 'same' }, h('summary', {}, t('cert.same', { n: same.length })), table(same, app, t('cert.same', { n: same.length }))) : null,
   );
 }
 
-function further(pair, app) {
+function issuer(pair, app) {
   const label = has(`cert.position.${pair.position}`) ? t(`cert.position.${pair.position}`) : pair.position;
   return h('details', { id: `further-${pair.position}`, class: 'further' }, h('summary', {}, label), h('div', { class: 'cards two-cards' }, card(pair.genuine, 'genuine'), card(pair.presented, 'forged')), pair.differences?.length ? table(pair.differences.filter((row) => !row.same), app, label) : null);
 }

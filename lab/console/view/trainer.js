@@ -50,7 +50,7 @@ function row(one, titles, open) {
   const name = h('button', { type: 'button', class: 'quiet', data: { participant: one.id }, on: { click: () => open(one.id) } }, one.name || t('trainer.unnamed', { id: one.id }));
   const bar = one.steps ? h('progress', { max: one.steps, value: one.step, 'aria-label': t('lesson.progress') }) : null;
   const lab = one.lab?.state ?? 'none';
-  const cell = (label, ...what) => h('td', { role: 'cell', class: label, data: { label: t(`trainer.${label}`) } }, what);
+  const cell = (label, ...what) => h('td', { role: 'cell', class: `cell-${label}`, data: { label: t(`trainer.${label}`) } }, what);
   return h(
     'tr',
     { role: 'row' },

@@ -30,7 +30,7 @@ export function verdictsView(main, app) {
 }
 
 function grid(rows) {
-  const cell = (name, what) => h('td', { class: name, role: 'cell', data: { label: t(`verdicts.${name}`) } }, what);
+  const cell = (name, what) => h('td', { class: `cell-${name}`, role: 'cell', data: { label: t(`verdicts.${name}`) } }, what);
   const body = rows.map((row) => h('tr', { role: 'row' }, h('th', { scope: 'row', role: 'rowheader' }, row.title ?? row.client), cell('host', row.host), cell('trust', row.trust ? t(`trust.${row.trust}`) : '–'), cell('phase', row.phase ?? '–'), cell('verdict', row.verdict ? badge(row.verdict) : '…'), h('td', { class: 'sentence', role: 'cell' }, row.sentence ?? '')));
   const columns = ['client', 'host', 'trust', 'phase', 'verdict', 'sentence'].map((name) => h('th', { scope: 'col', role: 'columnheader' }, t(`verdicts.${name}`)));
   return h('table', { class: 'grid stack', role: 'table' }, h('caption', {}, t('verdicts.bench')), h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, columns)), h('tbody', { role: 'rowgroup' }, body));
