@@ -39,7 +39,7 @@ export function t(key, values = {}) {
 export const has = (key) => key in words;
 
 /** A number as this language writes it. */
-export const number = (value, options) => new Intl.NumberFormat(code, options).format(value);
+export const number = (value, options) => new Intl.NumberFormat(known(Intl.NumberFormat) ? code : 'ru', options).format(value); // Kazakh writes numbers as Russian does
 
 /** Bytes, in the unit that reads best. */
 export function bytes(count) {
@@ -49,8 +49,21 @@ export function bytes(count) {
 
 /** A moment of the scenario, in the scenario's own time zone (the one that its text names), whatever the machine's is. */
 export function date(moment, style = 'long') {
-  return new Intl.DateTimeFormat(code === 'en' ? 'en-GB' : code, { timeZone: 'UTC', ...DATES[style] }).format(localTime(moment));
+  const local = localTime(moment);
+  if (!known(Intl.DateTimeFormat)) return spelt(local, DATES[style]);
+  return new Intl.DateTimeFormat(code === 'en' ? 'en-GB' : code, { timeZone: 'UTC', ...DATES[style] }).format(local);
 }
+
+/** Some browsers know no Kazakh: then the names of months and days come from the file of strings. */
+function spelt(local, { day, month, year, weekday, hour }) {
+  if (weekday) return t(`weekday.${local.getUTCDay()}`);
+  const named = t(`month.${local.getUTCMonth() + 1}`);
+  const parts = [year && t('date.year', { year: String(local.getUTCFullYear()) }), day && String(local.getUTCDate()), month === 'short' ? named.slice(0, 3) : month && named];
+  const date = parts.filter(Boolean).join(' ');
+  return [date, hour && local.toISOString().slice(11, 16)].filter(Boolean).join(', ');
+}
+
+const known = (kind) => kind.supportedLocalesOf(code).length > 0;
 
 /** The moment with its own offset added, to be read as if it were UTC. */
 export function localTime(moment) {
@@ -61,6 +74,7 @@ export function localTime(moment) {
 
 /** How long ago, in words. */
 export function ago(milliseconds) {
+  if (!known(Intl.RelativeTimeFormat)) return t(milliseconds < 60_000 ? 'ago.now' : 'ago.minutes', { n: Math.round(milliseconds / 60_000) });
   const format = new Intl.RelativeTimeFormat(code, { numeric: 'auto', style: 'short' });
   const seconds = Math.round(milliseconds / 1000);
   if (seconds < 60) return format.format(-seconds, 'second');

@@ -84,6 +84,7 @@ function finished(place, run) {
   put(
     place,
     h('div', { class: `result ${run.verdict ?? ''}` }, failed ? null : badge(run.verdict), h('p', { class: 'sentence' }, failed ? run.error ?? run.sentence ?? t('bench.nothing') : run.sentence), h('p', { class: 'under' }, [t(`trust.${run.trust}`), run.phase].filter(Boolean).join(' · ')), link),
+    run.screenshot ? h('figure', { class: 'screen' }, h('img', { src: run.screenshot, alt: t('bench.screen', { host: run.host }) }), h('figcaption', {}, t('bench.screen', { host: run.host }))) : null,
     run.output ? h('details', { class: 'output' }, h('summary', {}, t('bench.output')), h('pre', { tabindex: '0' }, run.output)) : null,
   );
 }

@@ -7,10 +7,10 @@ import { date, language, localTime, t } from '../language.js';
 import * as server from '../server.js';
 
 export function drawTimeline(section, app) {
-  const state = { line: null, days: [], at: null, waiting: null };
+  const state = { line: null, days: [], at: null, waiting: null, asking: null, moving: 0 };
   const parts = {
     day: h('p', { class: 'day' }),
-    slider: h('input', { type: 'range', id: 'time-slider', min: 0, step: 1, 'aria-labelledby': 'time-title' }),
+    slider: h('input', { type: 'range', id: 'time-slider', min: 0, step: 1, disabled: true, 'aria-labelledby': 'time-title' }),
     strip: h('div', { class: 'strip', 'aria-hidden': 'true' }),
     told: h('div', { class: 'told' }),
   };
@@ -24,10 +24,11 @@ export function drawTimeline(section, app) {
     clearTimeout(state.waiting);
     state.waiting = setTimeout(() => move(state.at), SETTLE_MS);
   });
+  // A phase may be entered elsewhere too: by a lesson, in another tab. The event tells that, the server where the clock is now.
   const stopHearing = app.hear((event) => {
-    if (event.event !== 'phase:enter' || state.waiting) return;
-    state.at = event.clock;
-    draw();
+    if (event.event !== 'phase:enter') return;
+    clearTimeout(state.asking);
+    state.asking = setTimeout(() => !state.moving && !state.waiting && load().catch(() => {}), SETTLE_MS);
   });
 
   async function load() {
@@ -36,22 +37,26 @@ export function drawTimeline(section, app) {
     state.days = await daysOf(line.scenario);
     state.at = line.clock ?? state.at ?? firstForgery(line);
     if (!line.phases.some((phase) => phase.from)) return put(section);
+    parts.slider.disabled = false;
     draw();
   }
 
   async function move(at) {
     clearTimeout(state.waiting);
+    state.waiting = null;
     state.at = at;
+    state.moving += 1;
     draw();
     try {
       state.line = await server.goTo(at);
+      if (at === state.at) state.at = state.line.clock ?? at;
       app.said(t('time.moved', { date: date(at) }));
     } catch (problem) {
       put(parts.told, h('p', { class: 'problem', role: 'alert' }, problem.message));
     } finally {
-      state.waiting = null;
+      state.moving -= 1;
     }
-    draw();
+    if (!state.waiting) draw();
   }
 
   function jump(way) {
@@ -74,7 +79,11 @@ export function drawTimeline(section, app) {
   }
 
   load().catch((problem) => put(section, h('p', { class: 'problem' }, problem.message)));
-  return { move, stop: () => stopHearing() };
+  const stop = () => {
+    stopHearing();
+    clearTimeout(state.asking);
+  };
+  return { move, stop };
 }
 
 /** The phases as a band, and the days that something happened as ticks. */

@@ -104,7 +104,7 @@ pub(super) fn files(context: &Context<'_>) -> Vec<ConfigFile> {
     let wget_proxy = proxy.map(|a| format!("use_proxy = on\nhttps_proxy = http://{a}/\nhttp_proxy = http://{a}/\n"));
     let apt_proxy = proxy.map(|a| format!("Acquire::http::Proxy \"http://{a}/\";\nAcquire::https::Proxy \"http://{a}/\";\n"));
     let file = |name: &str, content: String| ConfigFile { path: context.file(name), content };
-    vec![
+    let mut files = vec![
         file(EMPTY, String::new()),
         file(NPM_GLOBAL, String::new()),
         file("curl/.curlrc", String::new()),
@@ -112,7 +112,11 @@ pub(super) fn files(context: &Context<'_>) -> Vec<ConfigFile> {
         file(WGETRC, format!("ca_certificate = {bundle}\nhsts = off\n{}", wget_proxy.unwrap_or_default())),
         file("php/mitmlab.ini", format!("openssl.cafile=\"{bundle}\"\ncurl.cainfo=\"{bundle}\"\n")),
         file(APT, format!("Acquire::https::CaInfo \"{bundle}\";\n{}", apt_proxy.unwrap_or_default())),
-    ]
+    ];
+    if context.preset.names.contains(&"firefox") {
+        files.push(ConfigFile { path: context.store.leg_dir.join("firefox-profile/user.js"), content: FIREFOX.to_owned() });
+    }
+    files
 }
 
 fn java_options(context: &Context<'_>) -> Vec<String> {
@@ -186,3 +190,10 @@ const PROXY_VARIABLES: [&str; 11] = [
 ];
 
 const NO_PROXY_VARIABLES: [&str; 4] = ["NO_PROXY", "no_proxy", "npm_config_noproxy", "GLOBAL_AGENT_NO_PROXY"];
+/// Preferences of Firefox's own profile; a policy would come too late for the first of them. Without a default route it thinks
+/// itself offline and loads nothing; the others keep it from dialling on its own.
+const FIREFOX: &str = r#"user_pref("network.manage-offline-status", false);
+user_pref("network.captive-portal-service.enabled", false);
+user_pref("network.connectivity-service.enabled", false);
+user_pref("services.settings.server", "data:,#remote-settings-dummy/v1");
+"#;

@@ -36,23 +36,9 @@ pub(super) fn firefox(roots: &[PathBuf]) -> String {
             "OverrideFirstRunPage": "",
             "DisableFirefoxStudies": true,
             "CaptivePortal": false,
-            "Preferences": preferences(),
         }
     });
     format!("{policy:#}\n")
-}
-
-/// What Firefox needs to work where no route leads out.
-fn preferences() -> serde_json::Value {
-    let set = |value: bool| json!({ "Value": value, "Status": "default" });
-    json!({
-        "network.manage-offline-status": set(false), // no default route: it would think itself offline and load nothing
-        "network.captive-portal-service.enabled": set(false),
-        "network.connectivity-service.enabled": set(false),
-        "browser.safebrowsing.malware.enabled": set(false),
-        "browser.safebrowsing.phishing.enabled": set(false),
-        "gfx.webrender.software": set(true), // no graphics device is lent to a leg
-    })
 }
 
 /// Where the policy lies in its tree.
