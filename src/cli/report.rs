@@ -91,10 +91,18 @@ fn joined(args: &Merge) -> Result<u8, Error> {
     let read = |path: &PathBuf| read(path).map(|value| (path.display().to_string(), value));
     let shards = args.shards.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let suite = |value: &serde_json::Value| value.get("suite").and_then(|suite| suite.as_str()).map(str::to_owned);
+    if shards.iter().all(|(_, value)| suite(value).as_deref() == Some(Suite::Score.as_str())) {
+        let shards = shards.into_iter().map(|(file, value)| typed(file, value)).collect::<Result<Vec<_>, _>>()?;
+        return super::score::joined(shards, args.format);
+    }
     let known = shards.iter().map(|(file, value)| (file, suite(value))).find(|(_, suite)| suite.as_deref() != Some("verify"));
     if let Some((file, suite)) = known {
         let what = suite.map_or("no suite's report".to_owned(), |suite| format!("a report of `{suite}`"));
-        return Err(Error::Usage(format!("`{file}` is {what}; shards of `{}` can be joined", Suite::Verify)));
+        return Err(Error::Usage(format!(
+            "`{file}` is {what}; shards of `{}` or of `{}` can be joined",
+            Suite::Verify,
+            Suite::Score
+        )));
     }
     let shards = shards.into_iter().map(|(file, value)| typed(file, value)).collect::<Result<Vec<_>, _>>()?;
     let whole: VerifyReport = merge(shards).map_err(|error| Error::Usage(error.to_string()))?;

@@ -16,7 +16,8 @@ use crate::scenario::{Need, Says, Suite, Truth, Voice};
 use crate::score::document::{Condition, ScoreReport, Scorecard};
 use crate::score::judge::{Labelled, trials};
 use crate::score::{Thresholds, report};
-use crate::verdict::suite::VERSION;
+use crate::verdict::RunReport;
+use crate::verdict::suite::{VERSION, merge};
 
 /// `mitmlab score`
 #[derive(Debug, Args)]
@@ -127,6 +128,7 @@ fn condition(found: &Found, detector: &Detector) -> Condition {
         reason: found.case.reason.clone(),
         trials: Vec::new(),
         not_run: lacks.then(|| "the detector has no control vantage: `{control}` is not among its words".to_owned()),
+        run: None,
     }
 }
 
@@ -150,10 +152,19 @@ fn run(score: &Score, chosen: &Chosen, detector: &Detector, seed: u64, cases: &m
                         Err(why) => case.not_run = Some(why),
                     }
                 }
+                case.run.get_or_insert(as_evidence(report));
             }
         }
     }
     Ok(())
+}
+
+/// A run without the whole of what its detector printed: scanners print a lot.
+fn as_evidence(mut report: RunReport) -> RunReport {
+    for leg in report.checks.iter_mut().filter_map(|check| check.test.as_mut()) {
+        leg.stdout_head = leg.stdout_head.chars().take(EXCERPT).collect();
+    }
+    report
 }
 
 /// A share between 0 and 1.
@@ -190,8 +201,16 @@ fn tell(score: &Score, card: Scorecard) -> Result<u8, Error> {
     Ok(card.exit_code())
 }
 
+/// The shards of a suite become one scorecard again. Thresholds are each shard's own; errors count.
+pub(super) fn joined(shards: Vec<(String, ScoreReport)>, format: Format) -> Result<u8, Error> {
+    let whole = merge(shards).map_err(|error| Error::Usage(error.to_string()))?;
+    let card = Scorecard::of(whole, None, Thresholds::default(), None);
+    print::out(&render(format, &card)?)?;
+    Ok(card.exit_code())
+}
+
 /// A scorecard in one of its forms.
-pub(super) fn render(format: Format, card: &Scorecard) -> Result<String, Error> {
+fn render(format: Format, card: &Scorecard) -> Result<String, Error> {
     Ok(match format {
         Format::Text => report::text(card),
         Format::Json => report::json(card).map_err(|e| Error::Bug(e.to_string()))?,
@@ -207,5 +226,7 @@ impl Score {
     }
 }
 
+/// Characters of a detector's output that are kept.
+const EXCERPT: usize = 4096;
 /// The lab's own detector.
 const OWN: [&str; 6] = ["mitmlab", "probe", "--json", "--max-time", "3", "{url}"];

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::baseline::Changes;
 use super::{Figures, Thresholds, Trial};
 use crate::scenario::Truth;
+use crate::verdict::RunReport;
 use crate::verdict::suite::{SuiteCase, SuiteReport};
 
 /// A condition and its trials, one for each seed.
@@ -25,6 +26,9 @@ pub struct Condition {
     pub trials: Vec<Trial>,
     /// Why it was not run, if it was not.
     pub not_run: Option<String>,
+    /// The run of the first seed, as evidence.
+    #[serde(default)]
+    pub run: Option<RunReport>,
 }
 
 /// A suite's report, or a shard's.

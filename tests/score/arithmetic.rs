@@ -75,3 +75,29 @@ fn a_baseline_tells_what_changed() {
     assert_eq!((names("worse"), names("better")), ("forged-blind-unknown-root".into(), "clean-nothing".into()), "{card:#}");
     assert_eq!(card["changes"]["recall"], -1.0);
 }
+
+#[test]
+fn shards_are_joined_to_the_whole() {
+    if missing("curl") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |n: &str| folder.path().join(n).to_str().expect("a path").to_owned();
+    for shard in ["1/2", "2/2"] {
+        let saved = file(&shard.replace('/', "-"));
+        score(
+            &["--only", "clean-nothing,forged-blind-unknown-root", "--shard", shard, "--save", &saved],
+            &words(&sh("echo intercepted")),
+        );
+    }
+    let merge = |files: &[String]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mitmlab"));
+        command.args(["report", "merge", "--format", "json"]).args(files).output().expect("mitmlab starts")
+    };
+    let whole = merge(&[file("1-2"), file("2-2")]);
+    let card: serde_json::Value = serde_json::from_slice(&whole.stdout).expect("a scorecard");
+    let bits = &card["figures"]["bits"];
+    assert_eq!((&bits["true_positives"], &bits["false_positives"]), (&1.into(), &1.into()), "{card:#}");
+    let half = merge(&[file("1-2")]);
+    assert!(half.status.code() == Some(2) && String::from_utf8_lossy(&half.stderr).contains("missing: 2/2"), "{half:?}");
+}
