@@ -66,6 +66,7 @@ impl Cli {
             Command::Scenario(command) => scenario::scenario(command),
             Command::Doctor { json } => doctor::doctor(json),
             Command::Client(options) => own::client(&options),
+            Command::Chat(options) => own::chat(&options),
             Command::Probe(options) => own::probe(&options),
             Command::Forge(args) => printed(|out| forge::run(&args, out)),
             Command::Ca(args) => printed(|out| ca::run(&args, out)),
@@ -125,6 +126,8 @@ pub enum Command {
     },
     /// The lab's own small HTTPS client
     Client(crate::probe::client::Options),
+    /// The lab's own small client of chats over WebSockets
+    Chat(crate::probe::chat::Options),
     /// The reference detector: was this connection intercepted?
     Probe(crate::probe::detector::Options),
     /// Print the chain that the box would send in place of a genuine one

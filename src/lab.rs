@@ -189,7 +189,7 @@ impl Lab {
             ground.dial(),
         );
         let middlebox = Arc::new(middlebox.map_err(|e| Error::Bug(e.to_string()))?);
-        let programs = programs::Programs::start(&plan, &pki, &ground).await?;
+        let programs = programs::Programs::start(&plan, &pki, &ground, folder.path()).await?;
         let mut tasks = Tasks(Vec::new());
         let forgiving = {
             let (recorder, middlebox) = (recorder.clone(), Arc::clone(&middlebox));

@@ -9,6 +9,7 @@
 //!  accept ──► first bytes ──► select(address, port, name) ─► https ─► http ─► page
 //!                                                          ├► http ────────┘          └► dns (DoH)
 //!                                                          ├► dns (DoT)
+//!                                                          ├► https ─► chat: WebSockets
 //!                                                          ├► mail: SMTP, IMAP, POP3 (where the server speaks first: at once)
 //!                                                          └► relay to a program (Exec) or a server of the user's own
 //! ```
@@ -36,6 +37,7 @@ mod accept;
 mod answer;
 mod asking;
 mod body;
+mod chat;
 mod dns;
 mod exec;
 mod first;
@@ -77,6 +79,7 @@ pub struct Origins {
     turns: Arc<AtomicUsize>,
     post: Arc<mail::PostOffice>,
     names: Option<Resolver>,
+    rooms: Arc<chat::Rooms>,
 }
 
 /// How long a server waits.
@@ -106,6 +109,7 @@ impl Origins {
             turns: Arc::default(),
             post: Arc::default(),
             names: None,
+            rooms: Arc::default(),
         }
     }
 

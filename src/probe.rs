@@ -1,8 +1,9 @@
-//! The lab's own client and reference detector, so that a machine without any other program has one.
+//! The lab's own clients (web, chat) and reference detector, so that a machine without any other program has one.
 //!
-//! Both dial as an ordinary program would: the system's resolver, the trust that `SSL_CERT_FILE` names, the proxy that
+//! All dial as an ordinary program would: the system's resolver, the trust that `SSL_CERT_FILE` names, the proxy that
 //! `HTTPS_PROXY` names. They know nothing of the lab that they run in. Every step has a deadline, every buffer a bound.
 
+pub mod chat;
 pub mod client;
 pub mod detector;
 mod dial;

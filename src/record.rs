@@ -13,6 +13,7 @@ mod connection;
 mod event;
 mod exchange;
 mod folder;
+mod frame;
 pub mod har;
 mod jsonl;
 mod keep;
@@ -38,6 +39,7 @@ pub use connection::{
 pub use event::{ConnectionId, DnsWithin, Entry, Event, Half, LegId, LegKind, NotRun, Observer, Side};
 pub use exchange::{BODY_AT_MOST, Content, Exchange};
 pub use folder::{RecordFolder, RunFile, write_connections};
+pub use frame::{Frame, Looks, MOST as MOST_LOOKED_AT};
 pub use jsonl::Losses;
 pub use keep::Keep;
 pub use keylog::KeyLog;

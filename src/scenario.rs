@@ -45,7 +45,7 @@ pub use plan::{
 };
 pub use schema::{schema, world_schema};
 pub use words::{
-    Action, Direction, DnsTrick, First, OriginTrust, Place, Policing, ResetTo, ResidualPer, TlsVersion, Transport, Trust,
-    UpstreamFault, Vantage, VerdictKind,
+    Action, Direction, DnsTrick, First, Messages, OriginTrust, Place, Policing, ResetTo, ResidualPer, TlsVersion, Transport,
+    Trust, UpstreamFault, Vantage, VerdictKind,
 };
 pub use written::Scenario;

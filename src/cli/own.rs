@@ -1,13 +1,19 @@
-//! `mitmlab client` and `mitmlab probe`: the lab's own programs. They know nothing of a lab.
+//! `mitmlab client`, `mitmlab chat` and `mitmlab probe`: the lab's own programs. They know nothing of a lab.
 
 use super::network::runtime;
 use crate::error::Error;
-use crate::probe::{Settings, client as own_client, detector};
+use crate::probe::{Settings, chat as own_chat, client as own_client, detector};
 
 /// Gets a URL.
 pub(super) fn client(options: &own_client::Options) -> Result<u8, Error> {
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     Ok(runtime()?.block_on(own_client::run(options, Settings::from_env(), &mut out, &mut err)))
+}
+
+/// Talks in a room.
+pub(super) fn chat(options: &own_chat::Options) -> Result<u8, Error> {
+    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+    Ok(runtime()?.block_on(own_chat::run(options, Settings::from_env(), &mut out, &mut err)))
 }
 
 /// Looks at a URL.

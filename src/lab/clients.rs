@@ -1,7 +1,7 @@
-//! The small client programs of the lab (`lab/clients`), for runtimes that have no command-line client of their own, and the
-//! adapters of detectors (`lab/adapters`).
+//! The small programs of the lab: clients (`lab/clients`), for runtimes that have no command-line client of their own, adapters of
+//! detectors (`lab/adapters`), and scripts that start real servers (`lab/servers`).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Lab;
 use crate::error::Error;
@@ -9,24 +9,7 @@ use crate::error::Error;
 impl Lab {
     /// A folder that holds the programs; `{lab}` in a command line. Written when it is first asked for.
     pub(super) fn lab_folder(&self) -> Result<PathBuf, Error> {
-        let folder = self.0.folder.path().join("lab");
-        let clients = folder.join("clients");
-        if !clients.exists() {
-            let failed = |e| Error::machine(format!("write `{}`", clients.display()), e);
-            let fresh = self.0.folder.path().join(format!("lab-{:?}", std::thread::current().id()));
-            let clients = PROGRAMS.iter().map(|(name, text)| ("clients", name, text));
-            let adapters = ADAPTERS.iter().map(|(name, text)| ("adapters", name, text));
-            for (kind, name, text) in clients.chain(adapters) {
-                let file = fresh.join(kind).join(name);
-                file.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(failed)?;
-                std::fs::write(file, text).map_err(failed)?;
-            }
-            // Two legs may do this at once: the first one wins, with all files in place.
-            if std::fs::rename(&fresh, &folder).is_err() {
-                let _ = std::fs::remove_dir_all(&fresh);
-            }
-        }
-        Ok(folder)
+        lab_folder(self.0.folder.path())
     }
 
     /// The name service files of clients in the sealed network.
@@ -48,7 +31,32 @@ impl Lab {
     }
 }
 
+/// The same below a run's folder.
+pub(super) fn lab_folder(run: &Path) -> Result<PathBuf, Error> {
+    let folder = run.join("lab");
+    if !folder.exists() {
+        let failed = |e| Error::machine(format!("write `{}`", folder.display()), e);
+        let fresh = run.join(format!("lab-{:?}", std::thread::current().id()));
+        let kinds = [("clients", PROGRAMS), ("adapters", ADAPTERS), ("servers", SERVERS)];
+        for (kind, (name, text)) in kinds.iter().flat_map(|(kind, files)| files.iter().map(move |file| (kind, file))) {
+            let file = fresh.join(kind).join(name);
+            file.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(failed)?;
+            std::fs::write(file, text).map_err(failed)?;
+        }
+        // Two legs may do this at once: the first one wins, with all files in place.
+        if std::fs::rename(&fresh, &folder).is_err() {
+            let _ = std::fs::remove_dir_all(&fresh);
+        }
+    }
+    Ok(folder)
+}
+
 const PROGRAMS: &[(&str, &str)] = &[
+    ("chat.mjs", include_str!("../../lab/clients/chat.mjs")),
+    ("chat.py", include_str!("../../lab/clients/chat.py")),
+    ("chat_websocket.py", include_str!("../../lab/clients/chat_websocket.py")),
+    ("chat_websockets.py", include_str!("../../lab/clients/chat_websockets.py")),
+    ("xmpp.py", include_str!("../../lab/clients/xmpp.py")),
     ("fetch.mjs", include_str!("../../lab/clients/fetch.mjs")),
     ("get.mjs", include_str!("../../lab/clients/get.mjs")),
     ("get.php", include_str!("../../lab/clients/get.php")),
@@ -69,6 +77,9 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("pinned.mjs", include_str!("../../lab/clients/pinned.mjs")),
     ("pinned.py", include_str!("../../lab/clients/pinned.py")),
 ];
+
+const SERVERS: &[(&str, &str)] =
+    &[("dovecot.sh", include_str!("../../lab/servers/dovecot.sh")), ("prosody.sh", include_str!("../../lab/servers/prosody.sh"))];
 
 const ADAPTERS: &[(&str, &str)] = &[
     ("curl_pin.sh", include_str!("../../lab/adapters/curl_pin.sh")),

@@ -79,7 +79,8 @@ impl Lab {
 
     /// Pins of every HTTPS site, by name: the leaf's first, then its issuer's; of a site with several certificates, all.
     fn pins(&self) -> serde_json::Value {
-        let https = |s: &&crate::scenario::Site| s.services.iter().any(|s| matches!(s.serve, Serve::Https { .. }));
+        let https =
+            |s: &&crate::scenario::Site| s.services.iter().any(|s| matches!(s.serve, Serve::Https { .. } | Serve::Chat { .. }));
         let mut all = serde_json::Map::new();
         for site in self.plan().world.sites.iter().filter(https) {
             let Ok(pins) = self.pki().pins(site) else { continue }; // files of the user's own that cannot be read

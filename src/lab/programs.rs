@@ -11,7 +11,7 @@ use super::Ground;
 use crate::error::Error;
 use crate::origin::ExecFiles;
 use crate::pki::PublicPki;
-use crate::scenario::{Place, Plan, Serve};
+use crate::scenario::{Place, Plan, Serve, Site};
 
 /// The running programs.
 #[derive(Debug, Default)]
@@ -30,14 +30,15 @@ enum Running {
 
 impl Programs {
     /// Starts what the plan's sites name, and waits until each one listens.
-    pub(super) async fn start(plan: &Plan, pki: &Arc<PublicPki>, ground: &Ground) -> Result<Self, Error> {
+    pub(super) async fn start(plan: &Plan, pki: &Arc<PublicPki>, ground: &Ground, folder: &Path) -> Result<Self, Error> {
         let mut programs = Self::default();
         for site in &plan.world.sites {
             for service in &site.services {
                 let Serve::Exec { argv, ready_within } = &service.serve else { continue };
                 let issued = pki.issue(site).map_err(|e| Error::Usage(e.to_string()))?;
                 let port = free_port().map_err(|e| Error::machine("find a free port", e))?;
-                let files = ExecFiles::write(&issued, argv, port).map_err(|e| Error::machine("prepare a program", e))?;
+                let files = ExecFiles::write(&issued, argv, port, &fills(site, argv, folder)?)
+                    .map_err(|e| Error::machine("prepare a program", e))?;
                 let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
                 let running = match ground {
                     Ground::Loopback(_) => files.start(start_plain, address, *ready_within).await,
@@ -50,7 +51,7 @@ impl Programs {
                             .await
                     }
                 };
-                let running = running.map_err(|e| Error::Usage(e.to_string()))?;
+                let running = running.map_err(|e| Error::machine("start a program of the world", e))?;
                 for ip in &site.addresses {
                     let dialled = SocketAddr::new(*ip, service.port);
                     programs.addresses.entry(site.place).or_default().insert(dialled, address);
@@ -65,6 +66,15 @@ impl Programs {
     pub(super) fn addresses(&self, place: Place) -> HashMap<SocketAddr, SocketAddr> {
         self.addresses.get(&place).cloned().unwrap_or_default()
     }
+}
+
+/// What else a command line may name: the site, and the lab's own scripts.
+fn fills(site: &Site, argv: &[String], folder: &Path) -> Result<Vec<(&'static str, String)>, Error> {
+    let mut fills = vec![("{name}", site.names.first().cloned().unwrap_or_default())];
+    if argv.iter().any(|word| word.contains("{lab}")) {
+        fills.push(("{lab}", super::clients::lab_folder(folder)?.display().to_string()));
+    }
+    Ok(fills)
 }
 
 fn start_plain(argv: &[String], dir: &Path) -> io::Result<Running> {

@@ -124,7 +124,9 @@ pub async fn pass_by(middlebox: &Middlebox, arrival: &Arrival, client: Prefixed<
 fn may_speak_first(middlebox: &Middlebox, arrival: &Arrival) -> bool {
     let site = middlebox.plan.world.site(arrival.destination.ip(), arrival.asked.as_deref());
     let service = site.and_then(|site| site.services.iter().find(|s| s.port == arrival.destination.port()));
-    service.is_some_and(|service| !matches!(service.serve, Serve::Https { .. } | Serve::Dot | Serve::Http { .. }))
+    let chats_or_web =
+        |serve: &Serve| matches!(serve, Serve::Https { .. } | Serve::Dot | Serve::Http { .. } | Serve::Chat { .. });
+    service.is_some_and(|service| !chats_or_web(&service.serve))
 }
 
 /// True for the lab's own mail servers that speak first: nothing is gained by waiting for the client.

@@ -1,10 +1,11 @@
 //! What the box can read of an intercepted conversation: of the web, the first request and its answer's status; of mail, the commands;
-//! of XMPP, logins and messages.
+//! of XMPP, logins and messages; of a WebSocket, its frames.
 //!
 //! HTTP/1 (RFC 9112) is read; of HTTP/2 (RFC 9113) the record says that it was readable and how much. Secrets are named by kind and
 //! length, never kept.
 
 pub(in crate::middlebox) mod mail;
+pub mod websocket;
 mod xmpp;
 
 use super::relay::Tap;
@@ -12,6 +13,7 @@ use super::sniff::{HttpHead, Protocol, Seen, Sniffed, sniff};
 use crate::record::{ConnectionId, Event, Observer, Recorder, Request};
 use crate::scenario::{First, MailProtocol};
 use mail::MailTap;
+use websocket::WebSocketTap;
 use xmpp::XmppTap;
 
 /// Reads along until the first request and its status are known.
@@ -24,13 +26,14 @@ pub struct HttpTap {
     request: Option<Request>,
     mail: Option<MailTap>,
     xmpp: Option<Box<XmppTap>>,
+    socket: Option<WebSocketTap>,
     done: bool,
 }
 
 impl HttpTap {
     /// A tap that tells the record as `by`. `protocol` is the negotiated one.
     pub fn new(recorder: Recorder, id: ConnectionId, by: Observer, protocol: Option<String>) -> Self {
-        Self { recorder, id, by, protocol, up: Vec::new(), request: None, mail: None, xmpp: None, done: false }
+        Self { recorder, id, by, protocol, up: Vec::new(), request: None, mail: None, xmpp: None, socket: None, done: false }
     }
 
     /// A mail protocol is spoken, whatever the first bytes look like.
@@ -58,6 +61,9 @@ impl Tap for HttpTap {
         if let Some(xmpp) = &mut self.xmpp {
             return xmpp.up(bytes, &mut |request| self.recorder.emit(self.id, Event::Request { by: self.by, request }));
         }
+        if let Some(socket) = &mut self.socket {
+            return socket.up(bytes, &mut |frame| self.recorder.emit(self.id, Event::Frame { by: self.by, frame }));
+        }
         if self.done || self.request.is_some() {
             return;
         }
@@ -74,7 +80,10 @@ impl Tap for HttpTap {
         }
         if let Sniffed::Seen(seen) = sniff(&self.up, First::Stream) {
             match seen {
-                Seen::Http(head) => self.request = Some(request(&head, self.protocol.as_deref())),
+                Seen::Http(head) => {
+                    self.socket = asks_for_websocket(&head).then(|| WebSocketTap::asked(&self.up[head.length..]));
+                    self.request = Some(request(&head, self.protocol.as_deref()));
+                }
                 Seen::Plain { protocol } if protocol.mail().is_some() => self.mail = protocol.mail().map(MailTap::new),
                 Seen::Plain { protocol: Protocol::Xmpp } => self.xmpp = Some(Box::default()),
                 _ => self.done = true,
@@ -96,6 +105,11 @@ impl Tap for HttpTap {
         if !self.done && self.request.is_some() {
             self.tell(status(bytes));
         }
+        if let Some(socket) = &mut self.socket
+            && !socket.down(bytes, &mut |frame| self.recorder.emit(self.id, Event::Frame { by: self.by, frame }))
+        {
+            self.socket = None;
+        }
     }
 }
 
@@ -115,6 +129,12 @@ pub fn request(head: &HttpHead, protocol: Option<&str>) -> Request {
         status: None,
         secrets: head.headers.iter().filter_map(|(name, value)| secret(name, value)).collect(),
     }
+}
+
+/// RFC 6455 section 4.1: the client's Upgrade field names `websocket`.
+fn asks_for_websocket(head: &HttpHead) -> bool {
+    let named = |value: &str| value.split(',').any(|word| word.trim().eq_ignore_ascii_case("websocket"));
+    head.method == "GET" && head.header("upgrade").is_some_and(named)
 }
 
 fn h2_request() -> Request {
@@ -177,6 +197,31 @@ mod tests {
         assert_eq!(requests[0].status, Some(204));
         assert_eq!(requests[0].secrets, ["authorization: 13 bytes"]);
         assert!(!format!("{:?}", recorder.entries()).contains("123456"));
+    }
+
+    #[test]
+    fn an_upgrade_is_read_frame_by_frame_and_no_message_is_kept() {
+        let (recorder, mut tap) = tap();
+        tap.up(b"GET /room HTTP/1.1\r\nHost: chat.test\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n");
+        for piece in b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n\x81\x0aSECRETWORD".chunks(13) {
+            tap.down(piece);
+        }
+        tap.up(b"\x81\x8a\0\0\0\0SECRETWORD");
+        let connection = &recorder.connections()[0];
+        assert_eq!(connection.requests[0].status, Some(101));
+        assert_eq!(connection.frames.len(), 2);
+        assert_eq!(connection.messages(), Some(crate::scenario::Messages::Read));
+        assert!(!format!("{:?}", recorder.entries()).contains("SECRET"));
+    }
+
+    #[test]
+    fn an_upgrade_that_is_refused_is_an_ordinary_request() {
+        let (recorder, mut tap) = tap();
+        tap.up(b"GET /room HTTP/1.1\r\nHost: chat.test\r\nUpgrade: websocket\r\n\r\n");
+        tap.down(b"HTTP/1.1 404 Not Found\r\n\r\n\x81\x01x");
+        tap.up(b"\x81\x81\0\0\0\0x");
+        let connection = &recorder.connections()[0];
+        assert_eq!((connection.requests[0].status, connection.messages()), (Some(404), None));
     }
 
     #[test]

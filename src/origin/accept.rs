@@ -87,10 +87,10 @@ async fn begin(visit: &Visit, stream: TcpStream, beginning: Beginning) {
     };
     let Ok(selected) = visit.origins.select(visit.destination, name.as_deref()) else { return };
     match (&selected.service.serve, &beginning.first) {
-        (Serve::Https { .. }, First::Plain) if http::looks_like(&beginning.bytes) => {
+        (Serve::Https { .. } | Serve::Chat { .. }, First::Plain) if http::looks_like(&beginning.bytes) => {
             http::wrong_port(visit, stream, beginning.bytes).await;
         }
-        (Serve::Https { .. }, _) => https::serve(visit, stream, beginning, name.as_deref()).await,
+        (Serve::Https { .. } | Serve::Chat { .. }, _) => https::serve(visit, stream, beginning, name.as_deref()).await,
         (Serve::Dot, _) => dns::serve_dot(visit, stream, beginning, name.as_deref()).await,
         (Serve::Http { .. }, _) => http::serve_plain(visit, stream, beginning.bytes).await,
         (serve @ Serve::Mail { .. }, _) => {

@@ -4,12 +4,15 @@
 //! size), `/echo` (what reached the server), `/login` (a form), `/.well-known/mitmlab` (the TLS that the origin saw).
 //! The marker `x-mitmlab-origin: genuine` is in every answer, so that a client can prove that it reached the origin.
 
+use std::sync::Mutex;
+
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version, header};
 
 use super::accept::Visit;
 use super::asking::{Asking, watched};
 use super::body::{Page, Posted};
+use super::chat::{self, Seat};
 use super::portal::Form;
 use super::select::Selected;
 use super::{dns, page, shelf};
@@ -23,6 +26,8 @@ pub(super) struct Seen {
     pub(super) default_name: Option<String>,
     /// The TLS, if there is any.
     pub(super) tls: Option<TlsSeen>,
+    /// What the connection becomes after an answer that agrees to an upgrade.
+    pub(super) seat: Mutex<Option<Seat>>,
 }
 
 /// TLS as the server saw it.
@@ -96,6 +101,7 @@ async fn route<B: Posted>(
     let pages = match &selected.service.serve {
         Serve::Http { to_https: true, .. } => return to_https(&host, asked),
         Serve::Http { pages, .. } | Serve::Https { pages, .. } => pages.as_deref(),
+        Serve::Chat { end_to_end } => return chat::answer(visit, seen, selected.site, *end_to_end, request),
         Serve::Dot | Serve::Mail { .. } | Serve::Exec { .. } | Serve::Loopback { .. } => None,
     };
     if crate::pki::is_service_host(&host) {

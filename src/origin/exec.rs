@@ -60,8 +60,9 @@ pub struct ExecFiles {
 
 impl ExecFiles {
     /// Writes `cert.pem` (the leaf), `chain.pem` (leaf and intermediates) and `key.pem`, and fills in `{cert}`,
-    /// `{chain}`, `{key}`, `{dir}` and `{port}` in the arguments. `port` is where the program shall listen on loopback.
-    pub fn write(issued: &Issued, argv: &[String], port: u16) -> Result<Self, ExecError> {
+    /// `{chain}`, `{key}`, `{dir}` and `{port}` in the arguments, and what else `fills` names (`{name}`, `{lab}`). `port` is where
+    /// the program shall listen on loopback.
+    pub fn write(issued: &Issued, argv: &[String], port: u16, fills: &[(&str, String)]) -> Result<Self, ExecError> {
         let program = argv.first().ok_or(ExecError::NoProgram)?;
         let failed = |file: &Path, source| ExecError::Files { program: program.clone(), file: file.to_owned(), source };
         let dir = private_dir().map_err(|e| failed(&std::env::temp_dir(), e))?;
@@ -70,14 +71,14 @@ impl ExecFiles {
             private_file(&file, text.as_bytes()).map_err(|e| failed(&file, e))?;
             Ok(file.display().to_string())
         };
-        let fills = [
+        let own = [
             ("{cert}", put("cert.pem", &issued.leaf_pem())?),
             ("{chain}", put("chain.pem", &issued.chain_pem())?),
             ("{key}", put("key.pem", &issued.key_pem())?),
             ("{dir}", dir.path().display().to_string()),
             ("{port}", port.to_string()),
         ];
-        let fill = |text: &String| fills.iter().fold(text.clone(), |text, (name, value)| text.replace(name, value));
+        let fill = |text: &String| own.iter().chain(fills).fold(text.clone(), |text, (name, value)| text.replace(name, value));
         Ok(Self { argv: argv.iter().map(fill).collect(), dir, port })
     }
 

@@ -1,7 +1,7 @@
 //! HTTP/1.1 and HTTP/2 for every site, above TLS or without it.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -20,7 +20,7 @@ use crate::tls::{Ended, classify_any};
 /// Serves a connection without TLS.
 pub(super) async fn serve_plain(visit: &Visit, stream: TcpStream, first: Vec<u8>) {
     let stream = visit.witness.plain(stream, first);
-    converse(visit, stream, Seen { default_name: None, tls: None }).await;
+    converse(visit, stream, Seen { default_name: None, tls: None, seat: Default::default() }).await;
     visit.witness.end(Counts::Plain);
 }
 
@@ -54,7 +54,14 @@ where
         let (visit, seen) = (visit.clone(), Arc::clone(&seen));
         async move { Ok::<Response<Page>, Infallible>(answer::answer(&visit, &seen, request).await) }
     });
-    let serving = builder.serve_connection(TokioIo::new(stream), service);
+    let serving = async {
+        builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await?;
+        let seat = seen.seat.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(seat) = seat {
+            seat.sit().await;
+        }
+        Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+    };
     tokio::select! {
         result = serving => if let Err(error) = result {
             // Ends that the stream saw are in the record already; this tells HTTP's own complaints.

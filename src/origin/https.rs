@@ -13,7 +13,7 @@ use tokio_rustls::server::TlsStream;
 use super::accept::{Visit, drain};
 use super::answer::{Seen, TlsSeen};
 use super::first::{Beginning, First};
-use super::http;
+use super::{chat, http};
 use crate::pki::{Issued, PublicPki};
 use crate::record::{CloseKind, Side};
 use crate::scenario::{Serve, Site, TlsVersion};
@@ -30,9 +30,13 @@ pub(super) async fn serve(visit: &Visit, stream: TcpStream, beginning: Beginning
 /// An error is a fault of the lab's own (no certificate), for the record.
 async fn converse(visit: &Visit, stream: TcpStream, beginning: Beginning, name: Option<&str>) -> Result<(), String> {
     let Ok(selected) = visit.origins.select(visit.destination, name) else { return Ok(()) };
-    let Serve::Https { alpn, tls: only, .. } = &selected.service.serve else { return Ok(()) };
-    let Some((stream, tls)) = secure(visit, stream, beginning, name, (alpn, *only)).await? else { return Ok(()) };
-    let seen = Seen { default_name: name.map(str::to_owned), tls: Some(tls) };
+    let speaks = match &selected.service.serve {
+        Serve::Https { alpn, tls: only, .. } => (alpn.as_slice(), *only),
+        Serve::Chat { .. } => (chat::alpn(), None),
+        _ => return Ok(()),
+    };
+    let Some((stream, tls)) = secure(visit, stream, beginning, name, speaks).await? else { return Ok(()) };
+    let seen = Seen { default_name: name.map(str::to_owned), tls: Some(tls), seat: Default::default() };
     http::converse(visit, visit.witness.above_tls(stream), seen).await;
     Ok(())
 }

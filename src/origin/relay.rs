@@ -58,7 +58,7 @@ fn target(visit: &Visit) -> io::Result<SocketAddr> {
             let program = argv.first().map_or("the program", String::as_str);
             io::Error::new(io::ErrorKind::NotConnected, format!("`{program}` was not started"))
         }),
-        Serve::Https { .. } | Serve::Dot | Serve::Http { .. } | Serve::Mail { .. } => {
+        Serve::Https { .. } | Serve::Dot | Serve::Http { .. } | Serve::Chat { .. } | Serve::Mail { .. } => {
             Err(io::Error::other("not a relayed service"))
         }
     }

@@ -7,8 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::event::{ConnectionId, Entry, Event, Half, LegId, Observer, Side};
+use super::frame::{self, Frame};
 use super::upgrade::{Upgrade, UpgradeStage};
-use crate::scenario::{Transport, Vantage};
+use crate::scenario::{Messages, Transport, Vantage};
 
 /// What a ClientHello said. Lists keep the order of the wire; GREASE values (RFC 8701) are kept.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -240,6 +241,9 @@ pub struct Connection {
     /// How far an upgrade to TLS came under the box's eyes, and what crossed in the clear; none where the box looked for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upgrade: Option<Upgrade>,
+    /// Frames of a WebSocket that somebody could read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub frames: Vec<Frame>,
     /// When the client's side of it was closed first, in microseconds since the run began.
     #[serde(default)]
     pub closed_us: Option<u64>,
@@ -264,6 +268,11 @@ impl Connection {
     pub fn reaches_origin(&self) -> bool {
         self.decision()
             .is_none_or(|d| matches!(d.action.as_str(), "forward" | "strip-starttls" | "refuse-starttls" | "mangle-starttls"))
+    }
+
+    /// What the messages of a WebSocket were to the box; none if it read along in none.
+    pub fn messages(&self) -> Option<Messages> {
+        frame::messages(&self.frames)
     }
 
     /// The host that this connection is about: the SNI, else the name asked of the proxy, else an HTTP Host, else the address.
@@ -317,6 +326,7 @@ impl Connection {
             upstream_half: None,
             requests: Vec::new(),
             upgrade: None,
+            frames: Vec::new(),
             closed_us: None,
             notes: Vec::new(),
             ended: false,
@@ -368,6 +378,7 @@ impl Connection {
                 }
             }
             Event::Clear { protocol, secret, .. } => self.upgrade(protocol).clear.push(secret.clone()),
+            Event::Frame { frame, .. } => self.frames.push(frame.clone()),
             Event::Close { half, by, side, kind } => {
                 if *half == Half::Client {
                     self.closed_us.get_or_insert(entry.t_us);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::connection::{Alert, Bytes, Certificate, CloseKind, DecisionRecord, Handshake, Hello, Request};
 use super::exchange::Exchange;
+use super::frame::Frame;
 use super::upgrade::UpgradeStage;
 use crate::scenario::{Transport, Trust, Vantage};
 
@@ -371,6 +372,14 @@ pub enum Event {
         by: Observer,
         /// The exchange, secrets masked.
         exchange: Box<Exchange>,
+    },
+    /// A frame of a WebSocket was readable by whoever terminated TLS.
+    #[serde(rename = "websocket:frame")]
+    Frame {
+        /// Who read it.
+        by: Observer,
+        /// The frame, without what it says.
+        frame: Frame,
     },
     /// One side closed one direction.
     #[serde(rename = "close")]

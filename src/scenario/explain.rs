@@ -251,6 +251,7 @@ fn expected(expect: &Expect) -> String {
         expect.alert.map(|a| format!("alert {a}")),
         expect.stderr.as_ref().map(|s| format!("stderr `{s}`")),
         expect.finding.as_ref().map(|f| format!("finding `{f}`")),
+        expect.messages.map(|m| format!("messages {}", m.as_str())),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

@@ -97,7 +97,7 @@ impl Plan {
         }
         if when.host.is_some() {
             return services()
-                .filter(|s| !matches!(s.serve, Serve::Https { .. } | Serve::Dot | Serve::Mail { .. }))
+                .filter(|s| !matches!(s.serve, Serve::Https { .. } | Serve::Dot | Serve::Chat { .. } | Serve::Mail { .. }))
                 .map(|s| s.port)
                 .collect();
         }

@@ -12,7 +12,7 @@ use super::case::Case;
 use super::detector::Detector;
 use super::mail::MailService;
 use super::words::{
-    Action, Direction, First, OriginTrust, Place, TlsVersion, Transport, Trust, UpstreamFault, Vantage, VerdictKind,
+    Action, Direction, First, Messages, OriginTrust, Place, TlsVersion, Transport, Trust, UpstreamFault, Vantage, VerdictKind,
 };
 
 /// A scenario, resolved.
@@ -157,6 +157,11 @@ pub enum Serve {
         starttls: bool,
         /// A login is taken without TLS, too.
         clear_login: bool,
+    },
+    /// A chat over WebSockets (wss).
+    Chat {
+        /// Members encrypt for each other: the server takes octets, no text, and two members to a room.
+        end_to_end: bool,
     },
     /// A program that is started with the world. `{cert}`, `{key}`, `{chain}`, `{port}`, `{dir}` are filled in.
     Exec {
@@ -398,6 +403,8 @@ pub struct Expect {
     pub stderr: Option<String>,
     /// A detector's finding.
     pub finding: Option<String>,
+    /// What the messages of a WebSocket were to the box.
+    pub messages: Option<Messages>,
 }
 
 impl Expect {
@@ -411,6 +418,7 @@ impl Expect {
             && self.alert.is_none()
             && self.stderr.is_none()
             && self.finding.is_none()
+            && self.messages.is_none()
     }
 }
 

@@ -390,6 +390,29 @@ pub enum VerdictKind {
     Inconclusive,
 }
 
+/// What the messages of a WebSocket were to a box that reads TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Messages {
+    /// At least one could be read.
+    Read,
+    /// All of them looked like ciphertext.
+    Ciphertext,
+    /// None could be read, and not all of them looked like ciphertext.
+    Unclear,
+}
+
+impl Messages {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Ciphertext => "ciphertext",
+            Self::Unclear => "unclear",
+        }
+    }
+}
+
 impl VerdictKind {
     /// The word for it.
     pub fn as_str(self) -> &'static str {

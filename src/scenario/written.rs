@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::words::{Direction, OriginTrust, Transport, Trust, UpstreamFault, Vantage, VerdictKind};
+use super::words::{Direction, Messages, OriginTrust, Transport, Trust, UpstreamFault, Vantage, VerdictKind};
 
 mod at;
 mod case;
@@ -261,4 +261,6 @@ pub struct ExpectWritten {
     pub stderr: Option<At<String>>,
     /// What the detector found.
     pub finding: Option<At<String>>,
+    /// What the messages of a WebSocket were to the box: `read`, `ciphertext`, `unclear`.
+    pub messages: Option<At<Messages>>,
 }

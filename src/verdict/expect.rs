@@ -4,7 +4,7 @@
 use super::detector::Unreadable;
 use super::{Difference, LegTruth, TargetVerdict, alert};
 use crate::record::{Connection, Side};
-use crate::scenario::{Expect, VerdictKind};
+use crate::scenario::{Expect, Messages, VerdictKind};
 
 /// Everything that differs. Empty if the expectation holds.
 pub fn differences(
@@ -24,6 +24,9 @@ pub fn differences(
         }
         if let Some(rule) = &expect.rule {
             all.extend(decided("rule", rule, target, test, |c| c.decision().and_then(|d| d.rule.clone())));
+        }
+        if let Some(wanted) = expect.messages {
+            all.extend(messages(wanted, target, test));
         }
         if let Some(number) = expect.alert {
             all.extend(alerted(number, target, test));
@@ -79,6 +82,14 @@ fn alerted(number: u8, target: &TargetVerdict, test: &LegTruth) -> Option<Differ
     let say = |number: &u8| format!("{number} {}", alert::name(*number));
     let seen = if seen.is_empty() { "no alert".to_owned() } else { seen.iter().map(say).collect::<Vec<_>>().join(", ") };
     Some(difference("alert", say(&number), seen, seen_at(target)))
+}
+
+/// What the box could make of the messages; every connection that carried some must agree.
+fn messages(wanted: Messages, target: &TargetVerdict, test: &LegTruth) -> Option<Difference> {
+    let seen: Vec<Messages> = evidence(target, test).filter_map(Connection::messages).collect();
+    let other = seen.iter().find(|seen| **seen != wanted);
+    (seen.is_empty() || other.is_some())
+        .then(|| difference("messages", wanted.as_str(), other.map_or("no message", |other| other.as_str()), seen_at(target)))
 }
 
 fn found(named: &str, finding: Option<&Result<String, Unreadable>>) -> Option<Difference> {

@@ -38,6 +38,7 @@ fn next_step(check: &CheckResult, differences: &[Difference]) -> String {
         "exit" | "stderr" => {
             "compare the client's words with those of its control leg; exit codes differ between versions".to_owned()
         }
+        "messages" => "see the frames of that connection in the recording: their kinds, lengths and looks".to_owned(),
         "alert" => {
             "alert numbers belong to a TLS library and its version: leave `alert` out unless the number itself is the claim"
                 .to_owned()

@@ -128,7 +128,7 @@ async fn a_program_serves_behind_a_relay() {
     let serve = Serve::Exec { argv: argv.clone(), ready_within: Duration::from_secs(10) };
     let site = Site { services: vec![Service { port: dialled.port(), serve }], ..site("program.test", 0, Cert::Good) };
     let issued = pki.issue(&site).expect("issued");
-    let files = ExecFiles::write(&issued, &argv, behind.port()).expect("files");
+    let files = ExecFiles::write(&issued, &argv, behind.port(), &[]).expect("files");
     let folder = files.dir().to_owned();
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&folder).expect("there").permissions());
     assert_eq!(mode & 0o777, 0o700);

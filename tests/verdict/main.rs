@@ -339,6 +339,7 @@ fn only_what_is_named_is_compared() {
         alert: Some(48),
         stderr: Some("(60)".to_owned()),
         finding: None,
+        messages: None,
     };
     assert_eq!(outcome(all.clone()), Outcome::Passed);
     let wrong = [

@@ -176,6 +176,7 @@ fn services(r: &mut Resolver<'_>, written: &SiteWritten, here: &Spot, source: us
             ServiceWritten::Http => Some(http()),
             ServiceWritten::Doh => Some(doh()),
             ServiceWritten::Dot => Some(Service { port: 853, serve: Serve::Dot }),
+            ServiceWritten::Chat => Some(Service { port: 443, serve: Serve::Chat { end_to_end: false } }),
             ServiceWritten::Mail(service) => Some(mail(*service, service.port(), &ServiceTable::default())),
             ServiceWritten::Table(table) => detailed(r, table, &spot),
         };
@@ -244,7 +245,8 @@ fn default_alpn() -> Vec<String> {
 
 fn detailed(r: &mut Resolver<'_>, table: &ServiceTable, spot: &Spot) -> Option<Service> {
     let Some(serve) = table.serve else {
-        let hint = "`serve` is one of `https`, `http`, `doh`, `dot`, `exec`, `loopback`, or a mail service such as `imaps`";
+        let hint =
+            "`serve` is one of `https`, `http`, `chat`, `doh`, `dot`, `exec`, `loopback`, or a mail service such as `imaps`";
         r.collector.report(Kind::Missing, spot, "a service that does not say what it serves").hint(hint);
         return None;
     };
@@ -252,7 +254,7 @@ fn detailed(r: &mut Resolver<'_>, table: &ServiceTable, spot: &Spot) -> Option<S
         r.collector.report(Kind::Contradiction, spot, format!("`{key}` means nothing for a service `{}`", word(serve)));
     }
     let port = table.port.or(match serve {
-        ServeWord::Https | ServeWord::Doh => Some(443),
+        ServeWord::Https | ServeWord::Chat | ServeWord::Doh => Some(443),
         ServeWord::Http => Some(80),
         ServeWord::Dot => Some(853),
         other => other.mail().map(MailService::port),
@@ -268,6 +270,7 @@ fn detailed(r: &mut Resolver<'_>, table: &ServiceTable, spot: &Spot) -> Option<S
         ServeWord::Https | ServeWord::Doh => return Some(secure_web(port, serve == ServeWord::Doh, table)),
         ServeWord::Dot => Serve::Dot,
         ServeWord::Http => Serve::Http { pages: table.pages.clone(), to_https: table.to_https.unwrap_or(false) },
+        ServeWord::Chat => Serve::Chat { end_to_end: table.end_to_end.unwrap_or(false) },
         ServeWord::Exec => exec(r, table, spot)?,
         _ => loopback(r, table, spot)?,
     };
@@ -314,6 +317,7 @@ fn foreign_keys(serve: ServeWord, table: &ServiceTable) -> Vec<&'static str> {
         ("hsts", table.hsts.is_some(), secure),
         ("http3", table.http3.is_some(), secure),
         ("to_https", table.to_https.is_some(), serve == ServeWord::Http),
+        ("end_to_end", table.end_to_end.is_some(), serve == ServeWord::Chat),
         ("run", table.run.is_some(), serve == ServeWord::Exec),
         ("ready_within", table.ready_within.is_some(), serve == ServeWord::Exec),
         ("address", table.address.is_some(), serve == ServeWord::Loopback),
@@ -330,6 +334,7 @@ fn word(serve: ServeWord) -> &'static str {
         ServeWord::Http => "http",
         ServeWord::Doh => "doh",
         ServeWord::Dot => "dot",
+        ServeWord::Chat => "chat",
         ServeWord::Exec => "exec",
         _ => "loopback",
     }

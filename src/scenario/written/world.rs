@@ -70,7 +70,7 @@ pub struct CertFiles {
     pub key: PathBuf,
 }
 
-/// A service: `"https"`, `"http"`, `"doh"`, `"dot"`, a mail service's word, or a table.
+/// A service: `"https"`, `"http"`, `"chat"`, `"doh"`, `"dot"`, a mail service's word, or a table.
 #[derive(Clone, Debug)]
 pub enum ServiceWritten {
     /// `"https"`: port 443, h2 and http/1.1, a built-in page.
@@ -81,6 +81,8 @@ pub enum ServiceWritten {
     Doh,
     /// `"dot"`: DNS over TLS on port 853.
     Dot,
+    /// `"chat"`: port 443.
+    Chat,
     /// `"smtp"`, `"smtps"`, `"submission"`, `"imap"`, `"imaps"`, `"pop3"`, `"pop3s"`: on its own port.
     Mail(MailService),
     /// In detail.
@@ -91,7 +93,7 @@ pub enum ServiceWritten {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceTable {
-    /// Port. Default: 443 for https and doh, 80 for http, 853 for dot, the usual one for mail; required for the others.
+    /// Port. Default: 443 for https, doh and chat, 80 for http, 853 for dot, the usual one for mail; required for the others.
     pub port: Option<u16>,
     /// What is served. Required.
     #[schemars(required)]
@@ -110,7 +112,9 @@ pub struct ServiceTable {
     pub starttls: Option<bool>,
     /// A login is taken without TLS, too (smtp, submission, imap, pop3). Default: true.
     pub clear_login: Option<bool>,
-    /// Program and arguments; `{cert}`, `{key}`, `{chain}`, `{port}`, `{dir}` are filled in (exec).
+    /// Members encrypt for each other above TLS; the server takes no text (chat). Default: false.
+    pub end_to_end: Option<bool>,
+    /// Program and arguments; `{cert}`, `{key}`, `{chain}`, `{port}`, `{dir}`, `{name}`, `{lab}` are filled in (exec).
     pub run: Option<Vec<String>>,
     /// How long the program may take until it listens (exec). Default: `"10s"`.
     pub ready_within: Option<Span>,
@@ -144,6 +148,8 @@ pub enum ServeWord {
     Pop3,
     /// POP3, TLS first: port 995.
     Pop3s,
+    /// A chat over WebSockets.
+    Chat,
     /// A program that is started with the world.
     Exec,
     /// A server of your own on the loopback interface.
@@ -161,7 +167,7 @@ impl ServeWord {
             Self::Imaps => Some(MailService::Imaps),
             Self::Pop3 => Some(MailService::Pop3),
             Self::Pop3s => Some(MailService::Pop3s),
-            Self::Https | Self::Http | Self::Doh | Self::Dot | Self::Exec | Self::Loopback => None,
+            Self::Https | Self::Http | Self::Chat | Self::Doh | Self::Dot | Self::Exec | Self::Loopback => None,
         }
     }
 }
@@ -240,6 +246,7 @@ impl<'de> Visitor<'de> for ServiceVisitor {
             "http" => Ok(ServiceWritten::Http),
             "doh" => Ok(ServiceWritten::Doh),
             "dot" => Ok(ServiceWritten::Dot),
+            "chat" => Ok(ServiceWritten::Chat),
             _ => MailService::from_word(text).map(ServiceWritten::Mail).ok_or_else(|| E::unknown_variant(text, SERVICE_WORDS)),
         }
     }
@@ -278,4 +285,5 @@ const CERT_WORDS: &[&str] = &[
     "revoked",
 ];
 
-const SERVICE_WORDS: &[&str] = &["https", "http", "doh", "dot", "smtp", "smtps", "submission", "imap", "imaps", "pop3", "pop3s"];
+const SERVICE_WORDS: &[&str] =
+    &["https", "http", "chat", "doh", "dot", "smtp", "smtps", "submission", "imap", "imaps", "pop3", "pop3s"];

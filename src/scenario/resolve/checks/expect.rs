@@ -24,6 +24,7 @@ pub(super) fn resolve(
         alert: written.alert.as_ref().map(|a| *a.value()),
         stderr: text(&written.stderr),
         finding: text(&written.finding),
+        messages: written.messages.as_ref().map(|m| *m.value()),
     };
     if expect.is_empty() {
         let spot = r.spot(written);
