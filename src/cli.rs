@@ -174,6 +174,9 @@ pub struct Run {
     /// Also write a TAP report to this file
     #[arg(long, value_name = "FILE")]
     pub tap: Option<PathBuf>,
+    /// Also write an HTML page to this file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// What is kept of it
     #[command(flatten)]
     pub record: RecordArgs,
@@ -412,6 +415,8 @@ pub enum Format {
     Tap,
     /// Markdown, for a pull request
     Markdown,
+    /// One self-contained HTML page
+    Html,
 }
 
 fn default_jobs() -> usize {

@@ -10,6 +10,7 @@ use crate::lab::SCENARIO;
 use crate::record::{self, Manifest};
 use crate::scenario::{Plan, Suite};
 use crate::verdict::judge_again;
+use crate::verdict::report::html;
 use crate::verdict::report::text::Look;
 use crate::verdict::report::verify as forms;
 use crate::verdict::suite::{SuiteReport, merge};
@@ -46,6 +47,9 @@ pub struct Merge {
     /// Form of the report on standard output
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+    /// Also write an HTML page to this file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 /// Runs one of the subcommands.
@@ -107,6 +111,10 @@ fn joined(args: &Merge) -> Result<u8, Error> {
     let shards = shards.into_iter().map(|(file, value)| typed(file, value)).collect::<Result<Vec<_>, _>>()?;
     let whole: VerifyReport = merge(shards).map_err(|error| Error::Usage(error.to_string()))?;
     print::out(&render(args.format, &whole)?)?;
+    if let Some(file) = &args.html {
+        std::fs::write(file, html::verify(&whole))
+            .map_err(|e| Error::Usage(format!("cannot write `{}`: {e}", file.display())))?;
+    }
     Ok(exit_code(&whole))
 }
 
@@ -129,5 +137,6 @@ pub(super) fn render(format: Format, done: &VerifyReport) -> Result<String, Erro
         Format::Junit => forms::junit(done).map_err(|e| bug(&e))?,
         Format::Tap => forms::tap(done),
         Format::Markdown => forms::markdown(done),
+        Format::Html => html::verify(done),
     })
 }

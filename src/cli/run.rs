@@ -13,7 +13,7 @@ use crate::error::{AS_EXPECTED, Error};
 use crate::lab::{Filter, Lab, Progress, Replacement};
 use crate::scenario::Plan;
 use crate::verdict::report::text::Look;
-use crate::verdict::report::{json, junit, markdown, tap, text};
+use crate::verdict::report::{html, json, junit, markdown, tap, text};
 use crate::verdict::run::exit_code;
 use crate::verdict::{CheckResult, Outcome, RunReport};
 
@@ -38,6 +38,9 @@ pub(super) fn run(run: &Run) -> Result<u8, Error> {
     report(run.format, &reports)?;
     if let Some(file) = &run.junit {
         write(file, &reports.iter().map(junit_of).collect::<Result<Vec<_>, _>>()?.join("\n"))?;
+    }
+    if let Some(file) = &run.html {
+        write(file, &reports.iter().map(html::run).collect::<String>())?;
     }
     if let Some(file) = &run.tap {
         write(file, &reports.iter().map(tap::tap).collect::<String>())?;
@@ -134,6 +137,7 @@ pub(super) fn report(format: Format, reports: &[RunReport]) -> Result<(), Error>
             Format::Junit => junit_of(report)?,
             Format::Tap => tap::tap(report),
             Format::Markdown => markdown::markdown(report),
+            Format::Html => html::run(report),
         };
         let gap = if at > 0 && format == Format::Text { "\n" } else { "" };
         print::line(format_args!("{gap}{}", text.trim_end()))?;

@@ -66,7 +66,7 @@ pub(super) fn score(score: &Score) -> Result<u8, Error> {
         print::line(format_args!("{:#}", report::schema().to_value()))?;
         return Ok(AS_EXPECTED);
     }
-    let chosen = suite::choose(Suite::Score, &score.suite)?;
+    let chosen = suite::choose(Suite::Score, &score.suite, None)?;
     if score.list {
         return list(&chosen);
     }
@@ -217,6 +217,7 @@ fn render(format: Format, card: &Scorecard) -> Result<String, Error> {
         Format::Junit => report::junit(card).map_err(|e| Error::Bug(e.to_string()))?,
         Format::Tap => report::tap(card),
         Format::Markdown => report::markdown(card),
+        Format::Html => return Err(Error::Usage("a scorecard has no HTML form: `--format markdown` says all of it".to_owned())),
     })
 }
 

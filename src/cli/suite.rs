@@ -20,7 +20,7 @@ use super::network::{interrupted, runtime};
 use super::scenario::load;
 use super::{NetworkArg, NetworkChoice, default_jobs};
 use crate::error::{Error, USAGE};
-use crate::scenario::{Case, Plan, Suite};
+use crate::scenario::{Case, Plan, Speaks, Suite};
 use crate::verdict::RunReport;
 use crate::verdict::report::json;
 use crate::verdict::suite::Shard;
@@ -78,7 +78,8 @@ pub(super) struct Found {
 pub(super) type Ran = Result<RunReport, String>;
 
 /// Finds the cases of a suite: the built-in ones and those of the user's folders, as far as they were asked for.
-pub(super) fn choose(suite: Suite, args: &SuiteArgs) -> Result<Chosen, Error> {
+/// `speaks` is what the client speaks, where the suite asks for that.
+pub(super) fn choose(suite: Suite, args: &SuiteArgs, speaks: Option<Speaks>) -> Result<Chosen, Error> {
     let mut all: Vec<(String, String, String)> = Vec::new();
     for (name, text) in suite.cases() {
         let short = name.split_once('/').map_or(name, |(_, short)| short);
@@ -96,7 +97,7 @@ pub(super) fn choose(suite: Suite, args: &SuiteArgs) -> Result<Chosen, Error> {
     for (name, given, text) in all {
         let plan = load(&given)?;
         let case = case_of(suite, &given, &plan)?;
-        if wanted(&args.only, &name, &case) {
+        if speaks.is_none_or(|speaks| speaks == case.speaks) && wanted(&args.only, &name, &case) {
             digest.extend_from_slice(&sha256(format!("{name}\n{text}").as_bytes()));
             found.push(Found { name, given, case, plan });
         }

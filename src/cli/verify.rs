@@ -52,6 +52,9 @@ pub struct Verify {
     /// Also write the JSON report to this file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Also write an HTML page to this file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Print the JSON Schema of the JSON report
     #[arg(long)]
     pub schema: bool,
@@ -89,7 +92,8 @@ pub(super) fn verify(verify: &Verify) -> Result<u8, Error> {
         print::line(format_args!("{:#}", report::schema()))?;
         return Ok(AS_EXPECTED);
     }
-    let mut chosen = suite::choose(Suite::Verify, &verify.suite)?;
+    let speaks = (!verify.list).then(|| verify.speaks.speaks());
+    let chosen = suite::choose(Suite::Verify, &verify.suite, speaks)?;
     if verify.list {
         return list(&chosen);
     }
@@ -97,8 +101,6 @@ pub(super) fn verify(verify: &Verify) -> Result<u8, Error> {
     if program != "mitmlab" {
         find(program, std::env::var_os("PATH").as_deref()).map_err(|missing| Error::Usage(missing.to_string()))?;
     }
-    let speaks = verify.speaks.speaks();
-    chosen.cases.retain(|found| found.case.speaks == speaks);
     let began = Instant::now();
     let cases = cases(verify, &chosen)?;
     let done = VerifyReport {
@@ -142,9 +144,11 @@ fn cases(verify: &Verify, chosen: &Chosen) -> Result<Vec<VerifyCase>, Error> {
 
 /// What holds for this client.
 fn must(found: &Found, claims: &[Need]) -> Must {
-    match (found.case.must, found.case.firm) {
-        (Some(Must::Maybe) | None, Some(firm)) if claims.contains(&firm) => Must::Refuse,
-        (must, _) => must.unwrap_or(Must::Maybe),
+    let claimed = |need: Option<Need>| need.is_some_and(|need| claims.contains(&need));
+    match found.case.must {
+        Some(Must::Maybe) if claimed(found.case.firm) => Must::Refuse,
+        Some(Must::Accept) if claimed(found.case.soft) => Must::Maybe,
+        must => must.unwrap_or(Must::Maybe),
     }
 }
 
@@ -196,7 +200,8 @@ fn tell(verify: &Verify, done: &VerifyReport) -> Result<(), Error> {
     };
     write(&verify.junit, Format::Junit)?;
     write(&verify.tap, Format::Tap)?;
-    write(&verify.json, Format::Json)
+    write(&verify.json, Format::Json)?;
+    write(&verify.html, Format::Html)
 }
 
 impl Verify {

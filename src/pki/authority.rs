@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, DistinguishedName, IsCa, Issuer, KeyIdMethod, KeyUsagePurpose, SerialNumber,
+    BasicConstraints, Certificate, CertificateParams, DistinguishedName, IsCa, Issuer, KeyIdMethod, KeyUsagePurpose,
+    NameConstraints, SerialNumber,
 };
 use rustls_pki_types::CertificateDer;
 use time::{Duration, OffsetDateTime};
@@ -58,7 +59,18 @@ impl Authority {
     }
 
     /// An intermediate that may issue leaves only (pathLenConstraint 0), five years.
-    pub(super) fn intermediate(&self, (nick, name): Called, key: Key, now: OffsetDateTime) -> Result<Self, BuildError> {
+    pub(super) fn intermediate(&self, called: Called, key: Key, now: OffsetDateTime) -> Result<Self, BuildError> {
+        self.constrained(called, key, now, None)
+    }
+
+    /// The same, and its names are constrained (RFC 5280 section 4.2.1.10).
+    pub(super) fn constrained(
+        &self,
+        (nick, name): Called,
+        key: Key,
+        now: OffsetDateTime,
+        names: Option<NameConstraints>,
+    ) -> Result<Self, BuildError> {
         let mut params = params(subject::authority(name), (now - Duration::days(365), now + Duration::days(5 * 365)))?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = CA_USAGES.to_vec();
@@ -66,6 +78,7 @@ impl Authority {
         params.use_authority_key_identifier_extension = true;
         params.custom_extensions = vec![extension::policies(Validation::Domain), extension::information_access(self.nick)];
         params.crl_distribution_points = vec![extension::revocation_list(self.nick)];
+        params.name_constraints = names;
         let certificate = params.signed_by(&key, &self.issuer)?;
         let made = Self::new(nick, certificate, params, key)?;
         self.ledger().insert(made.tbs.serial.clone(), None);
@@ -74,18 +87,30 @@ impl Authority {
 
     /// Signs a leaf with a timestamp of every log embedded (RFC 6962 section 3.3: over the certificate without them), and
     /// says in it where this authority is found.
-    pub(super) fn issue(&self, mut leaf: CertificateParams, key: &Key, logs: &[Log]) -> Result<Fresh, BuildError> {
+    pub(super) fn issue(&self, leaf: CertificateParams, key: &Key, logs: &[Log]) -> Result<Fresh, BuildError> {
+        self.issue_over(Digest::Sha256, leaf, key, logs)
+    }
+
+    /// The same, signed over another digest.
+    pub(super) fn issue_over(
+        &self,
+        digest: Digest,
+        mut leaf: CertificateParams,
+        key: &Key,
+        logs: &[Log],
+    ) -> Result<Fresh, BuildError> {
         // A public authority dates a certificate an hour back, after its precertificate has been logged.
         let logged = leaf.not_before + Duration::HOUR;
         leaf.custom_extensions.push(extension::information_access(self.nick));
         leaf.crl_distribution_points = vec![extension::revocation_list(self.nick)];
         let mut tbs = Parsed::read(leaf.signed_by(key, &self.issuer)?.der())?.tbs;
+        tbs.signature = self.key().x509().signature_algorithm(digest);
         if !logs.is_empty() {
             let timestamps = sct::embed(logs, &tbs, self.key().x509().spki(), logged)?;
             tbs.extensions.push(timestamps);
         }
         let serial = tbs.serial.clone();
-        let der = tbs.sign(self.key().x509(), Digest::Sha256)?;
+        let der = tbs.sign(self.key().x509(), digest)?;
         self.ledger().insert(serial.clone(), None);
         Ok(Fresh { der, serial })
     }

@@ -26,6 +26,8 @@ use crate::scenario::{Cert, Clock, Site};
 use crate::x509::extension::IssuerFacts;
 use crate::x509::ocsp;
 
+mod faulty;
+
 /// The public PKI of a run.
 #[derive(Debug)]
 pub struct PublicPki {
@@ -140,7 +142,7 @@ impl PublicPki {
         match &site.cert {
             Cert::Good | Cert::Cdn => self.leaf(&what, domain),
             Cert::Rotated => self.leaf(&what, Leaf { days: RENEWED, ..domain }),
-            Cert::GoodRsa => self.leaf(&what, Leaf { kind: Kind::Rsa, ..domain }),
+            Cert::GoodRsa | Cert::OtherAuthority => self.leaf(&what, Leaf { kind: Kind::Rsa, ..domain }),
             Cert::ExtendedValidation => self.leaf(&what, Leaf { validation: Validation::Extended, ..domain }),
             Cert::MustStaple => self.leaf(&what, Leaf { must_staple: true, ..domain }),
             Cert::Wildcard => self.leaf(&what, Leaf { names: &name::wildcards(&names), ..domain }),
@@ -150,6 +152,15 @@ impl PublicPki {
             Cert::WrongHost => self.leaf(&what, Leaf { names: &[Name::Dns(WRONG_HOST.to_owned())], ..domain }),
             Cert::UntrustedRoot => self.leaf(&what, Leaf { kind: Kind::Unknown, ..domain }),
             Cert::Revoked => self.leaf(&what, Leaf { revoked: true, staple: false, ..domain }),
+            Cert::RevokedStaple => self.leaf(&what, Leaf { revoked: true, ..domain }),
+            Cert::WithoutTimestamps => self.leaf(&what, Leaf { logged: false, ..domain }),
+            Cert::SmallKey => self.leaf(&what, Leaf { kind: Kind::SmallRsa, ..domain }),
+            Cert::Namesake => self.namesake(&what, &names),
+            Cert::ReplacedKey => self.replaced_key(&what, domain),
+            Cert::SignedByLeaf => self.signed_by_leaf(&what, &names),
+            Cert::ClientOnly => self.client_only(&what, &names),
+            Cert::BeyondConstraints => self.beyond_constraints(&what, &names),
+            Cert::Sha1 => self.sha1(&what, &names),
             Cert::SelfSigned => self.self_signed(&what, &names),
             Cert::MissingIntermediate => {
                 let whole = self.leaf(&what, domain)?;
@@ -163,6 +174,7 @@ impl PublicPki {
     fn leaf(&self, what: &str, leaf: Leaf<'_>) -> Result<Issued, PkiError> {
         let (key, by) = match leaf.kind {
             Kind::Ecdsa => (Key::p256(), &self.ecdsa),
+            Kind::SmallRsa => (Key::rsa1024(), &self.ecdsa),
             Kind::Rsa => (Key::rsa2048(), self.rsa(what)?),
             Kind::Unknown => (Key::p256(), self.unknown(what)?),
         };
@@ -173,7 +185,7 @@ impl PublicPki {
             params.custom_extensions.push(extension::must_staple());
         }
         // No public log takes what no known root has signed.
-        let logs = if leaf.kind == Kind::Unknown { &[] } else { self.logs.all() };
+        let logs = if leaf.kind == Kind::Unknown || !leaf.logged { &[] } else { self.logs.all() };
         let Fresh { der, serial } = by.issue(params, &key, logs).map_err(building(what))?;
         if leaf.revoked {
             by.revoke(&serial, self.now() - Duration::DAY);
@@ -184,7 +196,8 @@ impl PublicPki {
         }
         let facts =
             IssuerFacts { subject: by.subject().to_vec(), issuer: Vec::new(), serial: Vec::new(), key_id: by.key().x509().id() };
-        let response = ocsp::good(&facts, by.key().x509(), &serial, self.now()).map_err(building(what))?;
+        let answer = (ocsp::CertId::of(&facts, &serial), by.status(&serial));
+        let response = ocsp::response(by.key().x509(), &[answer], None, self.now()).map_err(building(what))?;
         Ok(issued.stapled(response))
     }
 
@@ -235,6 +248,8 @@ struct Leaf<'a> {
     validation: Validation,
     must_staple: bool,
     revoked: bool,
+    /// Logs have timestamped it.
+    logged: bool,
     /// Its server staples an OCSP response.
     staple: bool,
 }
@@ -248,6 +263,7 @@ impl Default for Leaf<'_> {
             validation: Validation::Domain,
             must_staple: false,
             revoked: false,
+            logged: true,
             staple: false,
         }
     }
@@ -267,6 +283,8 @@ impl Leaf<'_> {
 enum Kind {
     Ecdsa,
     Rsa,
+    /// With few bits.
+    SmallRsa,
     /// By a root that nobody trusts.
     Unknown,
 }

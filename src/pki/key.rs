@@ -36,6 +36,22 @@ impl Key {
         Self::of(x509::KeyKind::Rsa { bits: 2048, exponent: 65537 }, pair.public_key().as_ref(), pkcs8)
     }
 
+    /// A new RSA-1024 key, as nobody should have any more: some 30 milliseconds.
+    pub(super) fn rsa1024() -> Result<Self, rcgen::Error> {
+        let pkcs8 = x509::odd_rsa::small_pkcs8(1024).map_err(rcgen::Error::RingKeyRejected)?;
+        Self::old(1024, pkcs8)
+    }
+
+    /// A new RSA-2048 key that signs over SHA-1, too.
+    pub(super) fn rsa2048_for_sha1() -> Result<Self, rcgen::Error> {
+        Self::old(2048, Self::rsa2048()?.pkcs8)
+    }
+
+    fn old(bits: u16, pkcs8: Zeroizing<Vec<u8>>) -> Result<Self, rcgen::Error> {
+        let signs = x509::Key::old_rsa(bits, &pkcs8).map_err(|e| rcgen::Error::RingKeyRejected(e.to_string()))?;
+        Ok(Self { public: signs.public_bits().to_vec(), signs, pkcs8 })
+    }
+
     fn of(kind: x509::KeyKind, public: &[u8], pkcs8: Zeroizing<Vec<u8>>) -> Result<Self, rcgen::Error> {
         let signs = x509::Key::from_pkcs8(kind, &pkcs8).map_err(|e| rcgen::Error::RingKeyRejected(e.to_string()))?;
         Ok(Self { signs, public: public.to_vec(), pkcs8 })

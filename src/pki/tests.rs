@@ -54,6 +54,33 @@ fn webpki_judges_every_fault() {
     for cert in [Cert::SelfSigned, Cert::UntrustedRoot, Cert::MissingIntermediate] {
         assert_eq!(of(cert), Err(CertificateError::UnknownIssuer));
     }
+    for cert in [Cert::Namesake, Cert::SignedByLeaf, Cert::ClientOnly, Cert::BeyondConstraints, Cert::Sha1] {
+        assert!(of(cert.clone()).is_err(), "{cert:?}");
+    }
+    for cert in [Cert::ReplacedKey, Cert::WithoutTimestamps, Cert::SmallKey, Cert::OtherAuthority, Cert::RevokedStaple] {
+        assert_eq!(of(cert), Ok(()), "the chain itself is good");
+    }
+}
+
+#[test]
+fn each_odd_certificate_is_odd_in_one_way() {
+    let pki = pki();
+    let of = |cert| pki.issue(&site(&["bank.lab.test"], cert)).expect("issued");
+    let shown = |cert| describe(of(cert).leaf());
+    assert_eq!(shown(Cert::SmallKey).key, "RSA-1024");
+    let (good, copied) = (of(Cert::Good), of(Cert::ReplacedKey));
+    let signs = |issued: &Issued| issued.key.key.public_key().expect("a public key").as_ref().to_vec();
+    let certified = |issued: &Issued| crate::x509::tbs::Parsed::read(issued.leaf()).expect("it reads").tbs.spki;
+    assert_eq!(signs(&good), certified(&good));
+    assert_ne!(signs(&copied), certified(&copied), "the handshake is signed by another key");
+    let namesake = of(Cert::Namesake).described().to_vec();
+    assert_eq!(namesake[1].issuer, good.described()[1].issuer);
+    assert_ne!(namesake[1].spki_sha256, good.described()[1].spki_sha256);
+    assert_eq!(of(Cert::SignedByLeaf).chain.len(), 3);
+    let (_, sha1) = X509Certificate::from_der(&of(Cert::Sha1).chain[0].to_vec())
+        .map(|(r, c)| (r.len(), c.signature_algorithm.algorithm.to_id_string()))
+        .expect("it reads");
+    assert_eq!(sha1, "1.2.840.113549.1.1.5");
 }
 
 #[test]

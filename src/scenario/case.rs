@@ -24,6 +24,8 @@ pub struct Case {
     pub needs: Vec<Need>,
     /// With this claim, `maybe` is `refuse`.
     pub firm: Option<Need>,
+    /// With this claim, `accept` is `maybe`.
+    pub soft: Option<Need>,
     /// What the client speaks.
     pub speaks: Speaks,
 }

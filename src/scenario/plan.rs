@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::serde::rfc3339;
 
+mod cert;
+
+pub use cert::Cert;
+
 use super::case::Case;
 use super::detector::Detector;
 use super::mail::MailService;
@@ -102,6 +106,13 @@ pub struct Site {
 }
 
 impl Site {
+    /// The site as its control leg is shown it: as it was before its certificate was changed or spoiled.
+    pub fn before_any_fault(&self) -> Self {
+        let changed = !self.cert.is_good() || matches!(self.cert, Cert::Rotated | Cert::Cdn);
+        let cert = if changed && !matches!(self.cert, Cert::Files { .. }) { Cert::Good } else { self.cert.clone() };
+        Self { cert, ..self.clone() }
+    }
+
     /// True if `name` is one of its names (case does not matter; `*` stands for one label).
     pub fn is_named(&self, name: &str) -> bool {
         self.names.iter().any(|own| {
@@ -184,61 +195,6 @@ pub struct Origin {
     pub address: SocketAddr,
     /// In the country or abroad.
     pub place: Place,
-}
-
-/// What certificate a site shows, and what is wrong with it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Cert {
-    /// Good, from the lab's public PKI.
-    #[default]
-    Good,
-    /// Good, with an RSA-2048 key.
-    GoodRsa,
-    /// Ended yesterday.
-    Expired,
-    /// Begins tomorrow.
-    NotYetValid,
-    /// For another name.
-    WrongHost,
-    /// Signed by itself.
-    SelfSigned,
-    /// From a root that nobody trusts.
-    UntrustedRoot,
-    /// The intermediate is not sent.
-    MissingIntermediate,
-    /// Good, with an Extended Validation subject: many subject attributes, as the specimen of 2019.
-    ExtendedValidation,
-    /// Good, and it promises a stapled OCSP response (RFC 7633), which its server sends.
-    MustStaple,
-    /// Good, for `*.example.test` and `example.test` in place of the site's own names.
-    Wildcard,
-    /// Good, with a hundred names, most of them strangers'.
-    ManyNames,
-    /// Good, and another one since the control leg: renewed, with a new key, by the same authority. A benign change.
-    Rotated,
-    /// Good, and one of two in turn, by two authorities with two kinds of key: two networks deliver the site. Benign.
-    Cdn,
-    /// Revoked since yesterday: the revocation list and the OCSP responder say so. Most clients do not ask.
-    Revoked,
-    /// PEM files of the user's own.
-    Files {
-        /// Chain, leaf first.
-        chain: PathBuf,
-        /// Private key.
-        key: PathBuf,
-    },
-}
-
-impl Cert {
-    /// True if a browser has no reason to refuse it. What is wrong with files of the user's own is not known: false.
-    pub fn is_good(&self) -> bool {
-        match self {
-            Self::Good | Self::GoodRsa | Self::ExtendedValidation | Self::MustStaple => true,
-            Self::Wildcard | Self::ManyNames | Self::Rotated | Self::Cdn => true,
-            Self::Expired | Self::NotYetValid | Self::WrongHost | Self::SelfSigned | Self::UntrustedRoot => false,
-            Self::MissingIntermediate | Self::Revoked | Self::Files { .. } => false,
-        }
-    }
 }
 
 /// A dated period with its own rules.

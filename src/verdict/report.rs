@@ -1,5 +1,6 @@
 //! Reports of a run, one file per format. All of them say the same; `text` is for people, the others for machines.
 
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::record::Connection;
-use crate::scenario::{Cert, World};
+use crate::scenario::World;
 
 /// What a host's addresses are.
 type AddressesOf<'a> = Box<dyn Fn(&str) -> Vec<IpAddr> + 'a>;
@@ -36,7 +36,7 @@ impl<'a> Surroundings<'a> {
             |connection| {
                 let name = connection.hello.as_ref().and_then(|h| h.sni.as_deref()).or(connection.asked.as_deref());
                 let site = world.site(connection.destination.ip(), name)?;
-                fault_of(&site.cert).map(str::to_owned)
+                site.cert.fault().map(str::to_owned)
             },
         )
     }
@@ -103,26 +103,13 @@ fn host_only(text: &str) -> &str {
     text.strip_suffix('.').unwrap_or(text)
 }
 
-fn fault_of(cert: &Cert) -> Option<&'static str> {
-    match cert {
-        Cert::Revoked => Some("the genuine certificate has been revoked"),
-        Cert::Expired => Some("the genuine certificate has expired"),
-        Cert::NotYetValid => Some("the genuine certificate is not yet valid"),
-        Cert::WrongHost => Some("the genuine certificate is for another name"),
-        Cert::SelfSigned => Some("the genuine certificate is self-signed"),
-        Cert::UntrustedRoot => Some("the genuine certificate comes from an untrusted root"),
-        Cert::MissingIntermediate => Some("the genuine chain lacks its intermediate"),
-        _ => None, // good, or files of the user's own
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
 
     use super::*;
     use crate::record::{Observer, Recorder};
-    use crate::scenario::{Place, Site, Transport, Vantage};
+    use crate::scenario::{Cert, Place, Site, Transport, Vantage};
 
     #[test]
     fn hosts_are_compared_as_hosts() {

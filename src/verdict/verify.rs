@@ -6,9 +6,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::alert::{self, AlertMeaning};
 use super::suite::{SuiteCase, SuiteReport};
 use super::{CheckResult, LegTruth, Reaction, RunReport, TargetVerdict, reaction};
-use crate::record::{Connection, Request};
+use crate::record::{Connection, Request, Side};
 use crate::scenario::{Case, Must, VerdictKind};
 
 /// A report of the suite.
@@ -103,12 +104,13 @@ impl VerifyCase {
 
     /// The case as its run shows it. `must` is what holds for this client, given what it claims.
     pub fn judged(name: &str, case: &Case, must: Must, run: RunReport) -> Self {
+        let good = case.must == Some(Must::Accept);
         let case = Case { must: Some(must), ..case.clone() };
         if let Some(why) = run.checks.iter().find_map(CheckResult::not_run) {
             let unsupported = Self::without_run(name, &run.title, &case, Answer::Unsupported, why.to_owned());
             return Self { run: Some(run), ..unsupported };
         }
-        let told = run.checks.iter().filter_map(|check| told(check, must)).max_by_key(|told| weight(told.answer, must));
+        let told = run.checks.iter().filter_map(|check| told(check, good)).max_by_key(|told| weight(told.answer, must));
         let Some(told) = told else {
             let why = "no check of the case has a target".to_owned();
             let open = Self::without_run(name, &run.title, &case, Answer::Inconclusive, why);
@@ -150,9 +152,10 @@ struct Told {
     remarks: Vec<String>,
 }
 
-fn told(check: &CheckResult, must: Must) -> Option<Told> {
+/// `good` says that nothing is wrong with the server.
+fn told(check: &CheckResult, good: bool) -> Option<Told> {
     let (target, test) = (check.targets.first()?, check.test.as_ref()?);
-    let answer = answer(target, test, check.control.as_ref(), must);
+    let answer = answer(target, test, check.control.as_ref(), good);
     Some(Told {
         answer,
         signal: signal(target, test, answer),
@@ -163,14 +166,21 @@ fn told(check: &CheckResult, must: Must) -> Option<Told> {
     })
 }
 
-fn answer(target: &TargetVerdict, test: &LegTruth, control: Option<&LegTruth>, must: Must) -> Answer {
-    match (target.verdict, must) {
+fn answer(target: &TargetVerdict, test: &LegTruth, control: Option<&LegTruth>, good: bool) -> Answer {
+    match (target.verdict, good) {
         (VerdictKind::Exposed, _) => Answer::Exposed,
         (VerdictKind::Refused, _) => Answer::Refused,
-        (VerdictKind::Untouched, Must::Accept) => Answer::Accepted,
-        (VerdictKind::HandshakeOnly | VerdictKind::Inconclusive, Must::Accept) if turned_away(test, control) => Answer::Refused,
+        (VerdictKind::Untouched, true) if over_tls(target, test) => Answer::Accepted,
+        (VerdictKind::HandshakeOnly | VerdictKind::Inconclusive, true) if turned_away(test, control) => Answer::Refused,
+        (VerdictKind::Inconclusive, _) if alarmed(test, control) => Answer::Refused,
         _ => Answer::Inconclusive,
     }
+}
+
+/// True if what was sent was sent in TLS: bytes in the clear accept nobody.
+fn over_tls(target: &TargetVerdict, test: &LegTruth) -> bool {
+    let evidence = test.connections.iter().filter(|c| target.evidence.contains(&c.id));
+    evidence.into_iter().any(|c| c.hello.is_some() || c.client_half.handshake.is_some())
 }
 
 /// True if the client broke off with a genuine server: by an alert of its own, or without a word although it does send data elsewhere.
@@ -183,6 +193,15 @@ fn turned_away(test: &LegTruth, control: Option<&LegTruth>) -> bool {
         Reaction::HungUp | Reaction::ClosedSilently => sends && whole,
         _ => false,
     })
+}
+
+/// True if the client broke off with an alert of any number where nothing but the fault differs from the control leg, in which it sent
+/// data. Some clients tell a bad signature like a broken stream (GnuTLS: 47), an old version like a failed negotiation (70).
+fn alarmed(test: &LegTruth, control: Option<&LegTruth>) -> bool {
+    let sent = |leg: &LegTruth| leg.connections.iter().any(|c| matches!(reaction(c), Reaction::SentData { .. }));
+    let ending = |number: u8| alert::meaning(number) == AlertMeaning::Ending;
+    let broke_off = |c: &Connection| c.client_half.alerts.iter().any(|a| a.from == Side::Client && !ending(a.number));
+    control.is_some_and(sent) && !sent(test) && test.connections.iter().any(broke_off)
 }
 
 fn agrees(answer: Answer, must: Must) -> Agreement {
@@ -226,7 +245,7 @@ fn read(target: &TargetVerdict, test: &LegTruth) -> Vec<String> {
     evidence
         .flat_map(|connection| match connection.requests.as_slice() {
             [] => vec![unread(connection)],
-            requests => requests.iter().map(request).collect(),
+            requests => requests.iter().map(|r| request(r, connection)).collect(),
         })
         .collect()
 }
@@ -236,7 +255,11 @@ fn unread(connection: &Connection) -> String {
     format!("{bytes} bytes of no known protocol")
 }
 
-fn request(request: &Request) -> String {
+fn request(request: &Request, connection: &Connection) -> String {
+    if request.target.is_empty() {
+        let bytes = connection.client_half.bytes.app_up.unwrap_or_default();
+        return format!("{bytes} bytes of {}", request.protocol); // the box relayed it and did not take it apart
+    }
     let head = format!("{} {} ({})", request.method, request.target, request.protocol);
     std::iter::once(head).chain(request.secrets.iter().cloned()).collect::<Vec<_>>().join(", ")
 }

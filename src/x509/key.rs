@@ -58,6 +58,9 @@ pub enum Digest {
     Sha384,
     /// SHA-512.
     Sha512,
+    /// SHA-1, as nobody should sign any more: by keys of [`Key::old_rsa`] alone.
+    #[serde(skip_deserializing)]
+    Sha1,
 }
 
 /// A key pair. Lives in memory only; its `Debug` shows the public half.
@@ -113,6 +116,19 @@ impl Key {
         Self::of(kind, signer.map_err(|e| KeyError::Generate { kind, why: e.to_string() })?)
     }
 
+    /// An RSA key that was made elsewhere, used as nobody should any more: of few bits, or to sign over SHA-1. The caller wipes what
+    /// it holds.
+    pub fn old_rsa(bits: u16, pkcs8: &[u8]) -> Result<Self, KeyError> {
+        let kind = KeyKind::Rsa { bits, exponent: 65537 };
+        let signer = odd_rsa::SmallRsa::from_pkcs8(pkcs8).map_err(|why| KeyError::Generate { kind, why })?;
+        Self::of(kind, Arc::new(signer))
+    }
+
+    /// The bits of its public half, as they stand in SubjectPublicKeyInfo.
+    pub fn public_bits(&self) -> &[u8] {
+        public_bits(&self.spki)
+    }
+
     fn of(kind: KeyKind, signer: Arc<dyn SigningKey>) -> Result<Self, KeyError> {
         let public = signer.public_key().ok_or(KeyError::Generate { kind, why: "no public key".to_owned() })?;
         let spki = public.as_ref().into();
@@ -145,6 +161,7 @@ impl Key {
             (KeyKind::Rsa { .. }, Digest::Sha256) => (&[1, 2, 840, 113549, 1, 1, 11], true),
             (KeyKind::Rsa { .. }, Digest::Sha384) => (&[1, 2, 840, 113549, 1, 1, 12], true),
             (KeyKind::Rsa { .. }, Digest::Sha512) => (&[1, 2, 840, 113549, 1, 1, 13], true),
+            (KeyKind::Rsa { .. }, Digest::Sha1) => (&[1, 2, 840, 113549, 1, 1, 5], true),
             (KeyKind::P256, _) => (&[1, 2, 840, 10045, 4, 3, 2], false),
             (KeyKind::P384, _) => (&[1, 2, 840, 10045, 4, 3, 3], false),
             (KeyKind::P521, _) => (&[1, 2, 840, 10045, 4, 3, 4], false),
@@ -160,6 +177,7 @@ impl Key {
             (KeyKind::Rsa { .. }, Digest::Sha256) => SignatureScheme::RSA_PKCS1_SHA256,
             (KeyKind::Rsa { .. }, Digest::Sha384) => SignatureScheme::RSA_PKCS1_SHA384,
             (KeyKind::Rsa { .. }, Digest::Sha512) => SignatureScheme::RSA_PKCS1_SHA512,
+            (KeyKind::Rsa { .. }, Digest::Sha1) => SignatureScheme::RSA_PKCS1_SHA1,
             (KeyKind::P256, _) => SignatureScheme::ECDSA_NISTP256_SHA256,
             (KeyKind::P384, _) => SignatureScheme::ECDSA_NISTP384_SHA384,
             (KeyKind::P521, _) => SignatureScheme::ECDSA_NISTP521_SHA512,
@@ -211,18 +229,26 @@ impl TryFrom<String> for KeyKind {
 
 /// SHA-1 of the public key bits inside a SubjectPublicKeyInfo; of the whole value if it cannot be taken apart.
 pub fn spki_key_id(spki: &[u8]) -> [u8; 20] {
-    let bits = der::Reader::new(spki, "SubjectPublicKeyInfo")
+    sha1(public_bits(spki))
+}
+
+/// The public key bits inside a SubjectPublicKeyInfo; the whole value if it cannot be taken apart.
+fn public_bits(spki: &[u8]) -> &[u8] {
+    der::Reader::new(spki, "SubjectPublicKeyInfo")
         .expect(der::tag::SEQUENCE)
         .and_then(|info| {
             let mut fields = info.inside("SubjectPublicKeyInfo");
             fields.expect(der::tag::SEQUENCE)?;
             fields.expect(der::tag::BIT_STRING)
         })
-        .map_or(spki, |value| value.content.get(1..).unwrap_or_default());
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, bits);
-    let mut id = [0; 20];
-    id.copy_from_slice(digest.as_ref());
-    id
+        .map_or(spki, |value| value.content.get(1..).unwrap_or_default())
+}
+
+/// SHA-1, for identifiers and for what must look old.
+fn sha1(bytes: &[u8]) -> [u8; 20] {
+    let mut out = [0; 20];
+    out.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, bytes).as_ref());
+    out
 }
 
 /// SHA-256.

@@ -28,6 +28,10 @@ pub(super) fn resolve(r: &mut Resolver<'_>, written: Option<&At<CaseWritten>>) -
         let spot = r.spot(firm);
         r.collector.report(Kind::Contradiction, &spot, "`firm` says what makes a `maybe` firm, and this case is none");
     }
+    if let Some(soft) = written.soft.as_ref().filter(|_| must != Some(Must::Accept)) {
+        let spot = r.spot(soft);
+        r.collector.report(Kind::Contradiction, &spot, "`soft` says what makes an `accept` soft, and this case is none");
+    }
     Some(Case {
         must,
         truth: written.truth.as_ref().map(|truth| *truth.value()),
@@ -35,6 +39,7 @@ pub(super) fn resolve(r: &mut Resolver<'_>, written: Option<&At<CaseWritten>>) -
         group: written.group.as_ref().map_or_else(|| "other".to_owned(), |group| group.value().clone()),
         needs: written.needs.as_ref().map(|needs| needs.0.clone()).unwrap_or_default(),
         firm: written.firm.as_ref().map(|firm| *firm.value()),
+        soft: written.soft.as_ref().map(|soft| *soft.value()),
         speaks: written.speaks.as_ref().map(|speaks| *speaks.value()).unwrap_or_default(),
     })
 }

@@ -23,6 +23,8 @@ pub struct CaseWritten {
     pub needs: Option<At<OneOrMany<Need>>>,
     /// With this claim, `must = "maybe"` is `refuse`.
     pub firm: Option<At<Need>>,
+    /// With this claim, `must = "accept"` is `maybe`.
+    pub soft: Option<At<Need>>,
     /// What the client speaks. Default: `https`.
     pub speaks: Option<At<Speaks>>,
 }

@@ -188,25 +188,8 @@ impl<'de> Visitor<'de> for CertVisitor {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<CertWritten, E> {
-        use crate::scenario::Cert;
-        Ok(CertWritten::Word(match text {
-            "good" => Cert::Good,
-            "good-rsa" => Cert::GoodRsa,
-            "expired" => Cert::Expired,
-            "not-yet-valid" => Cert::NotYetValid,
-            "wrong-host" => Cert::WrongHost,
-            "self-signed" => Cert::SelfSigned,
-            "untrusted-root" => Cert::UntrustedRoot,
-            "missing-intermediate" => Cert::MissingIntermediate,
-            "extended-validation" => Cert::ExtendedValidation,
-            "must-staple" => Cert::MustStaple,
-            "wildcard" => Cert::Wildcard,
-            "many-names" => Cert::ManyNames,
-            "rotated" => Cert::Rotated,
-            "cdn" => Cert::Cdn,
-            "revoked" => Cert::Revoked,
-            _ => return Err(E::unknown_variant(text, CERT_WORDS)),
-        }))
+        let cert = crate::scenario::Cert::from_word(text).map(CertWritten::Word);
+        cert.ok_or_else(|| E::custom(format_args!("unknown variant `{text}`, expected one of {}", ticked())))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<CertWritten, A::Error> {
@@ -221,7 +204,8 @@ impl JsonSchema for CertWritten {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let files = generator.subschema_for::<CertFiles>();
-        json_schema!({ "anyOf": [{ "enum": CERT_WORDS }, files] })
+        let words: Vec<&str> = crate::scenario::Cert::words().collect();
+        json_schema!({ "anyOf": [{ "enum": words }, files] })
     }
 }
 
@@ -267,23 +251,10 @@ impl JsonSchema for ServiceWritten {
     }
 }
 
-const CERT_WORDS: &[&str] = &[
-    "good",
-    "good-rsa",
-    "expired",
-    "not-yet-valid",
-    "wrong-host",
-    "self-signed",
-    "untrusted-root",
-    "missing-intermediate",
-    "extended-validation",
-    "must-staple",
-    "wildcard",
-    "many-names",
-    "rotated",
-    "cdn",
-    "revoked",
-];
+/// The words for certificates, as serde lists words that it knows.
+fn ticked() -> String {
+    crate::scenario::Cert::words().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}
 
 const SERVICE_WORDS: &[&str] =
     &["https", "http", "chat", "doh", "dot", "smtp", "smtps", "submission", "imap", "imaps", "pop3", "pop3s"];

@@ -32,15 +32,15 @@ impl Answer {
 }
 
 /// The parts of a report, in their order: heading, and which cases stand below it.
-const PARTS: [(&str, Must); 3] =
+pub(super) const PARTS: [(&str, Must); 3] =
     [("must refuse", Must::Refuse), ("must accept", Must::Accept), ("may do either (practice differs)", Must::Maybe)];
 
 /// The cases of a part; those that were not run are told apart.
-fn part(report: &VerifyReport, must: Must) -> impl Iterator<Item = &VerifyCase> {
+pub(super) fn part(report: &VerifyReport, must: Must) -> impl Iterator<Item = &VerifyCase> {
     report.cases.iter().filter(move |case| case.must == must && case.agrees != Agreement::NotRun)
 }
 
-fn not_run(report: &VerifyReport) -> impl Iterator<Item = &VerifyCase> {
+pub(super) fn not_run(report: &VerifyReport) -> impl Iterator<Item = &VerifyCase> {
     report.cases.iter().filter(|case| case.agrees == Agreement::NotRun)
 }
 
@@ -56,7 +56,7 @@ fn result(case: &VerifyCase) -> &'static str {
 }
 
 /// In one word: the conclusion.
-fn conclusion(report: &VerifyReport) -> &'static str {
+pub(super) fn conclusion(report: &VerifyReport) -> &'static str {
     match exit_code(report) {
         0 => "safe in every case that was run",
         1 => "NOT safe, or broken",
@@ -65,7 +65,7 @@ fn conclusion(report: &VerifyReport) -> &'static str {
 }
 
 /// One line: what was counted, and how long it took.
-fn counts_line(report: &VerifyReport) -> String {
+pub(super) fn counts_line(report: &VerifyReport) -> String {
     let mut line = plural(report.cases.len(), "case");
     for (answer, sign) in [
         (Answer::Refused, ":"),
@@ -87,12 +87,12 @@ fn counts_line(report: &VerifyReport) -> String {
 }
 
 /// What was put to the test, and how.
-fn subject(report: &VerifyReport) -> String {
+pub(super) fn subject(report: &VerifyReport) -> String {
     let shown = |word: &String| if word.is_empty() || word.contains(' ') { format!("'{word}'") } else { word.clone() };
     report.command.iter().map(shown).collect::<Vec<_>>().join(" ")
 }
 
-fn settings(report: &VerifyReport) -> String {
+pub(super) fn settings(report: &VerifyReport) -> String {
     let shard = report.shard.map(|shard| format!("shard {shard}"));
     let settings = report.settings.iter().map(|(key, value)| format!("{key} {value}"));
     settings.chain(shard).collect::<Vec<_>>().join(", ")

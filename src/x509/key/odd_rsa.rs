@@ -7,6 +7,8 @@
 //!   0.28 ms to sign a 2048-bit key, against 205 ms and 1.8 ms with the `rsa` crate alone.
 //! - **1024 bits**: the `rsa` crate makes and signs (26 ms, 0.41 ms); no other crate here does.
 //!
+//! - **SHA-1**: the `rsa` crate signs certificates over it (never a handshake), with a key that AWS-LC generated.
+//!
 //! Primes of two generated keys are as good a pair as those of one: AWS-LC draws both from the same interval
 //! (FIPS 186-5 appendix A.1.3), so that the product has its full length.
 
@@ -56,14 +58,31 @@ impl SmallRsa {
     pub(super) fn generate(bits: u16, exponent: u32) -> Result<Self, String> {
         let key = PrivateKey::new_with_exp(&mut SystemGenerator, usize::from(bits), BoxedUint::from(u64::from(exponent)))
             .map_err(|e| e.to_string())?;
+        Self::of(key)
+    }
+
+    /// One that was made elsewhere.
+    pub(super) fn from_pkcs8(pkcs8: &[u8]) -> Result<Self, String> {
+        Self::of(PrivateKey::from_pkcs8_der(pkcs8).map_err(|e| e.to_string())?)
+    }
+
+    fn of(key: PrivateKey) -> Result<Self, String> {
         let spki = key.to_public_key().to_public_key_der().map_err(|e| e.to_string())?.as_bytes().to_vec();
         Ok(Self { key: Arc::new(key), spki })
     }
 }
 
+/// A fresh RSA key of few bits, as PKCS#8.
+pub(crate) fn small_pkcs8(bits: u16) -> Result<Zeroizing<Vec<u8>>, String> {
+    let key = PrivateKey::new(&mut SystemGenerator, usize::from(bits)).map_err(|e| e.to_string())?;
+    key.to_pkcs8_der().map(|der| Zeroizing::new(der.as_bytes().to_vec())).map_err(|e| e.to_string())
+}
+
 impl SigningKey for SmallRsa {
     fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
-        let scheme = SCHEMES.into_iter().find(|scheme| offered.contains(scheme))?;
+        // A certificate's signature is asked for by its one scheme; no handshake is signed over SHA-1, whatever a client offers besides.
+        let old = (*offered == [SignatureScheme::RSA_PKCS1_SHA1]).then_some(SignatureScheme::RSA_PKCS1_SHA1);
+        let scheme = SCHEMES.into_iter().find(|scheme| offered.contains(scheme)).or(old)?;
         Some(Box::new(SmallSigner { key: self.key.clone(), scheme }))
     }
 
@@ -95,6 +114,10 @@ impl Signer for SmallSigner {
             SignatureScheme::RSA_PSS_SHA256 => key.sign_with_rng(rng, Pss::<Sha256>::new(), &Sha256::digest(message)),
             SignatureScheme::RSA_PKCS1_SHA512 => key.sign_with_rng(rng, Pkcs1v15Sign::new::<Sha512>(), &Sha512::digest(message)),
             SignatureScheme::RSA_PKCS1_SHA384 => key.sign_with_rng(rng, Pkcs1v15Sign::new::<Sha384>(), &Sha384::digest(message)),
+            SignatureScheme::RSA_PKCS1_SHA1 => {
+                let padding = Pkcs1v15Sign { hash_len: Some(20), prefix: SHA1_PREFIX.into() };
+                key.sign_with_rng(rng, padding, &super::sha1(message))
+            }
             _ => key.sign_with_rng(rng, Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(message)),
         }
         .map_err(|e| rustls::Error::General(format!("signing with a small RSA key failed: {e}")))
@@ -151,6 +174,9 @@ const SCHEMES: [SignatureScheme; 5] = [
     SignatureScheme::RSA_PKCS1_SHA384,
     SignatureScheme::RSA_PKCS1_SHA256,
 ];
+
+/// DigestInfo of SHA-1 up to the digest (RFC 8017 section 9.2, note 1).
+const SHA1_PREFIX: [u8; 15] = [0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02, 0x1a, 0x05, 0x00, 0x04, 0x14];
 
 /// Each generated key gives two good primes with probability 1/4 and one with 1/2; sixty-four misses do not happen.
 const MOST_DRAWS: usize = 64;
