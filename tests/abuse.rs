@@ -19,7 +19,7 @@ fn broken_scenarios_are_told_with_file_line_and_next_step() {
         ("unknown list", "\"www.facebook.com\", port", "\"@nolist\", port"),
         ("unknown host", "sni = \"www.facebook.com\"", "sni = \"www.nowhere.test\""),
         ("port without a service", "sni = \"www.facebook.com\", port = 443", "port = 444"),
-        ("missing profile", "qaznet-2019", "qaznet-1999"),
+        ("missing profile", "\"blind\"", "\"qaznet-1999\""),
         ("missing part of the world", "web-2019", "web-1999"),
         ("no TOML", "[[rule]]", "[[rule]"),
         ("no expectation", "expect = { verdict = \"refused\" }", ""),
@@ -277,7 +277,7 @@ const DEADLINE: Duration = Duration::from_secs(90);
 const SCENARIO: &str = r#"title = "Abuse"
 
 [authority]
-profile = "qaznet-2019"
+profile = "blind"
 
 [world]
 clock = 2019-07-20T12:00:00+06:00

@@ -52,8 +52,11 @@ fn nothing_left(network: Network) -> Result<(), Failed> {
         return Ok(());
     }
     let _no_run = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner); // its clients are alive, and may be
-    let marked = |entry: std::fs::DirEntry| std::fs::read(entry.path().join("cmdline")).ok();
-    let left = std::fs::read_dir("/proc")?.flatten().filter_map(marked);
-    let naps = left.filter(|line| line.windows(cases::NAP.len()).any(|w| w == cases::NAP.as_bytes())).count();
+    let holds = |entry: &std::fs::DirEntry, file, word: &str| {
+        std::fs::read(entry.path().join(file)).is_ok_and(|text| text.windows(word.len()).any(|w| w == word.as_bytes()))
+    };
+    let ours = played::mark();
+    let all = std::fs::read_dir("/proc")?.flatten();
+    let naps = all.filter(|entry| holds(entry, "cmdline", cases::NAP) && holds(entry, "environ", &ours)).count();
     if naps == 0 { Ok(()) } else { Err(format!("{naps} processes of a client that was ended are still there").into()) }
 }

@@ -70,6 +70,13 @@ pub(crate) fn played(network: Network) -> Result<Option<&'static Run>, Failed> {
     Ok(run.as_ref())
 }
 
+/// What the environment of this test's clients holds, and of no other run's.
+pub(crate) fn mark() -> String {
+    format!("{MARK}={}\0", std::process::id())
+}
+
+const MARK: &str = "CLIENT_TABLE_RUN";
+
 /// Held while a network's run is going on.
 pub(crate) static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
@@ -87,6 +94,7 @@ fn play(network: Network) -> Result<Option<Run>, String> {
     std::fs::write(&file, text).map_err(|e| e.to_string())?;
     let mut command = Command::new(env!("CARGO_BIN_EXE_mitmlab"));
     command.arg("run").arg(&file).args(["--network", network.word(), "--format", "json", "--jobs", "3"]);
+    command.env(MARK, std::process::id().to_string());
     let output = command.stdin(Stdio::null()).output().map_err(|e| e.to_string())?;
     match json::read(&output.stdout) {
         Ok(report) => Ok(Some(Run { report, missing })),

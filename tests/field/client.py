@@ -45,7 +45,7 @@ class Tls:
 
     def whose(self):
         der = self.tls.getpeercert(True)
-        return "forged" if b"Security Certificate" in der else "genuine" if b"mitmlab Public CA" in der else "unknown"
+        return "forged" if b"Example Proxy CA" in der else "genuine" if b"mitmlab Public CA" in der else "unknown"
 
 
 def answer(stream, tls, patience):

@@ -167,7 +167,7 @@ fn watched(other_rule: &str) -> Result<Watched, libtest_mimic::Failed> {
             &format!("{other_rule}\nunused_ok = \"nothing is diverted\""),
         )?;
         stage.edit("action = \"intercept\"", "action = \"reset\"")?;
-        stage.edit("[authority]\nprofile = \"qaznet-2019\"\n", "")?;
+        stage.edit(&format!("[authority]\nprofile = \"{QUICK}\"\n"), "")?;
         stage.edit("verdict = \"refused\"", "verdict = \"untouched\"")?;
     }
     let names = ["www.whatsapp.com", "www.facebook.com"];
