@@ -41,7 +41,7 @@ async fn stay_up(
     chosen: &Chosen,
     place: &Place,
     listener: TcpListener,
-    socket: Option<std::os::unix::net::UnixListener>,
+    socket: Option<Socket>,
 ) -> Result<u8, Error> {
     let (phase, clock) = when(options.phase.as_deref(), options.at.as_deref(), &plan)?;
     let wanted = options.record.wanted();
@@ -70,11 +70,9 @@ async fn stay_up(
             socket: socket.as_ref().map(|_| place.path().join(SOCKET)),
         },
     };
-    let mut servers = tokio::task::JoinSet::new();
+    let mut servers = Servers::new();
     servers.spawn(control::serve(listener, router.clone()));
-    if let Some(socket) = socket.and_then(|socket| tokio::net::UnixListener::from_std(socket).ok()) {
-        servers.spawn(async move { axum::serve(socket, router).await });
-    }
+    serve_socket(&mut servers, socket, router);
     standing.write().map_err(|e| Error::machine("write the file by which the lab is found", e))?;
     tell(&standing, options.json);
     tokio::select! {
@@ -204,11 +202,41 @@ fn into_tokio(listener: TcpListener) -> Result<tokio::net::TcpListener, Error> {
 }
 
 /// The API on a Unix socket too. None where the path is too long for one.
-fn unix_socket(folder: &Path) -> Option<std::os::unix::net::UnixListener> {
-    let listener = std::os::unix::net::UnixListener::bind(folder.join(SOCKET)).ok()?;
+#[cfg(unix)]
+fn unix_socket(folder: &Path) -> Option<Socket> {
+    let listener = Socket::bind(folder.join(SOCKET)).ok()?;
     listener.set_nonblocking(true).ok()?;
     Some(listener)
 }
+
+/// There are none here.
+#[cfg(not(unix))]
+fn unix_socket(_folder: &Path) -> Option<Socket> {
+    None
+}
+
+#[cfg(unix)]
+fn serve_socket(servers: &mut Servers, socket: Option<Socket>, router: axum::Router) {
+    if let Some(socket) = socket.and_then(|socket| tokio::net::UnixListener::from_std(socket).ok()) {
+        servers.spawn(async move { axum::serve(socket, router).await });
+    }
+}
+
+#[cfg(not(unix))]
+fn serve_socket(_servers: &mut Servers, socket: Option<Socket>, _router: axum::Router) {
+    match socket {
+        None => {}
+        Some(never) => match never {},
+    }
+}
+
+/// What serves the API, on whatever it listens.
+type Servers = tokio::task::JoinSet<std::io::Result<()>>;
+
+#[cfg(unix)]
+type Socket = std::os::unix::net::UnixListener;
+#[cfg(not(unix))]
+type Socket = std::convert::Infallible;
 
 /// Completes at the end of standard input. Reading it cannot be given up, so a thread does, which ends with the process.
 async fn end_of_input() {

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Ground, Lab, containment};
-use crate::record::{Connection, Entry, Event, Keep, Manifest, Mask, RecordFolder, Recorder, create_private, har, write_chains};
+use crate::record::{
+    Connection, Entry, Event, Keep, MANIFEST, Manifest, Mask, RecordFolder, Recorder, create_private, har, write_chains,
+};
 use crate::scenario::Plan;
 use crate::verdict::RunReport;
 use crate::verdict::report::json;
@@ -146,7 +148,10 @@ impl Evidence {
 
     fn write(&mut self, path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) {
         if let Err(error) = write(path) {
-            self.lost.push(format!("`{}` cannot be written: {error}", path.display()));
+            let lost = format!("`{}` cannot be written: {error}", path.display());
+            if !self.lost.contains(&lost) {
+                self.lost.push(lost);
+            }
         }
     }
 
@@ -154,7 +159,7 @@ impl Evidence {
     fn seal(&mut self, dir: &Path) {
         let masked = masked(&self.lab.recorder().entries());
         let lost = self.lost.clone();
-        self.write(dir, |dir| Manifest::of(dir, lost, masked)?.write(dir));
+        self.write(&dir.join(MANIFEST), |_| Manifest::of(dir, lost, masked)?.write(dir));
     }
 }
 
@@ -182,7 +187,7 @@ impl Lab {
 
 /// Files of an earlier recording would not belong to this one.
 fn remove_old(dir: &Path) {
-    for name in [REPORT, KEYS, CAPTURE, HAR, CONTAINMENT, crate::record::MANIFEST] {
+    for name in [REPORT, KEYS, CAPTURE, HAR, CONTAINMENT, MANIFEST] {
         let _ = std::fs::remove_file(dir.join(name)); // mostly there is none
     }
     let _ = std::fs::remove_dir_all(dir.join(CHAINS));
