@@ -10,7 +10,9 @@
 //! that end when their standard input does, so none outlives it, however it ends. It listens on loopback; on another address only if the
 //! user names that address.
 
+mod bench;
 mod child;
+mod connections;
 mod files;
 mod guard;
 mod identity;
@@ -20,6 +22,9 @@ mod people;
 mod relay;
 mod serve;
 mod settings;
+mod story;
+mod timeline;
+mod words;
 
 pub use serve::{Listener, Served, serve};
 pub use settings::{Network, Settings};

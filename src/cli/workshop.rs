@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -48,11 +49,12 @@ pub struct Workshop {
 /// Keeps a workshop up until the user has had enough.
 pub(super) fn workshop(options: &Workshop) -> Result<u8, Error> {
     let program = std::env::current_exe().map_err(|e| Error::machine("find this program", e))?;
-    load(&options.begin)?; // wrong words are told before anybody joins
+    let plan = Arc::new(load(&options.begin)?); // wrong words are told before anybody joins
     let settings = Settings {
         program,
         lesson: None,
         scenario: options.begin.clone(),
+        plan,
         phase: None,
         most: usize::from(options.participants),
         network: match options.network.network {

@@ -16,6 +16,9 @@ use crate::verdict::{LegTruth, Surroundings, TargetVerdict, lookups_of, target};
 pub(super) async fn list(State(app): State<App>, Asked(query): Asked<ConnectionQuery>) -> Json<Connections> {
     let mut connections = fitting(&app, &query);
     let total = connections.len();
+    if let Some(last) = query.last {
+        connections.drain(..total.saturating_sub(last));
+    }
     connections.truncate(query.most());
     Json(Connections { connections, total })
 }

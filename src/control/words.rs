@@ -205,6 +205,8 @@ pub struct ConnectionQuery {
     pub after: Option<u64>,
     /// How many at most, the oldest first; 1000 if not said.
     pub limit: Option<usize>,
+    /// Only the newest ones, so many at most.
+    pub last: Option<usize>,
 }
 
 /// Connections.

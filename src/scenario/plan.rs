@@ -212,6 +212,12 @@ pub struct Phase {
     pub rules: Vec<Rule>,
     /// The notice that subscribers get when it begins.
     pub notice: Option<Notice>,
+    /// What was the case in these days, in prose; empty if nothing is said.
+    #[serde(default)]
+    pub about: String,
+    /// Where that comes from.
+    #[serde(default)]
+    pub sources: Vec<String>,
     /// The profile that forges in this phase, if another one than the authority's.
     pub profile: Option<String>,
     /// Why no check enters it, if that is meant.

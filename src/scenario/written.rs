@@ -123,6 +123,10 @@ pub struct PhaseWritten {
     pub rule: Vec<At<RuleWritten>>,
     /// The notice that subscribers get when it begins.
     pub notice: Option<At<NoticeWritten>>,
+    /// What was the case in these days, in prose.
+    pub about: Option<String>,
+    /// Where that comes from.
+    pub sources: Option<OneOrMany<String>>,
     /// Another profile than the authority's.
     pub profile: Option<At<String>>,
     /// Why no check enters it, if that is meant.

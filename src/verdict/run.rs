@@ -302,6 +302,8 @@ mod tests {
             to: None,
             rules,
             notice: None,
+            about: String::new(),
+            sources: Vec::new(),
             profile: None,
             unused_ok: None,
         };

@@ -150,6 +150,15 @@ impl Slot {
         }
     }
 
+    /// The scenario of the lab that is there, or was.
+    pub(super) fn scenario(&self) -> Option<String> {
+        match &*self.0.state.borrow() {
+            State::None => None,
+            State::Up(up) => Some(up.order.scenario.clone()),
+            State::Starting(order) | State::Failed(order, _) | State::Ended(order, _) => Some(order.scenario.clone()),
+        }
+    }
+
     /// Resident memory of the lab's process, in kB. Not that of its clients.
     pub(super) fn memory_kb(&self) -> Option<u64> {
         let pid = self.up().ok()?.pid;
@@ -199,10 +208,12 @@ async fn keep(
         Err(told) => return slot.tell(generation, State::Failed(order, told)),
     };
     slot.tell(generation, State::Up(Arc::new(up)));
+    let held = process.stdin.take(); // `wait` would close it, and the lab would end
     let by = tokio::select! {
         _ = process.wait() => EndedBy::Died,
         by = asked_to_end(&mut asked) => by,
     };
+    drop(held);
     child::end(process).await;
     slot.tell(generation, State::Ended(order, by));
 }

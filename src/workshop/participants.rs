@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use axum::http::StatusCode;
 use tokio::sync::Semaphore;
 
+use super::bench::Runs;
 use super::identity::{Print, print};
 use super::lab::Slot;
 use super::settings::Settings;
@@ -17,6 +18,7 @@ pub(super) struct Participant {
     pub(super) id: u32,
     pub(super) lab: Slot,
     pub(super) joined: Instant,
+    pub(super) runs: Mutex<Runs>,
     name: Mutex<String>,
     seen: Mutex<Instant>,
 }
@@ -167,6 +169,7 @@ impl Participants {
             id,
             lab: Slot::new(Arc::clone(&self.settings), Arc::clone(&self.starting)),
             joined: now,
+            runs: Mutex::default(),
             name: Mutex::new(name),
             seen: Mutex::new(now),
         });
@@ -179,7 +182,7 @@ impl Participants {
     }
 }
 
-fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

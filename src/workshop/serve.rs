@@ -1,22 +1,24 @@
 //! The router, and serving it on one address until the workshop ends.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{any, get, post};
+use axum::routing::{any, get, post, put};
 use tokio::net::TcpListener;
 
 use super::child::Order;
 use super::lab::EndedBy;
-use super::participants::Participants;
+use super::participants::{Participant, Participants, lock};
 use super::settings::Settings;
-use super::{files, guard, people, relay};
+use super::{bench, connections, files, guard, people, relay, timeline};
 use crate::control::Problem;
+use crate::scenario::Plan;
 
 /// Where a workshop listens.
 #[derive(Debug)]
@@ -93,6 +95,7 @@ struct Inner {
     address: SocketAddr,
     hosts: Vec<String>,
     lesson: Mutex<Option<String>>,
+    worlds: Mutex<HashMap<String, Arc<Plan>>>,
 }
 
 impl App {
@@ -103,8 +106,9 @@ impl App {
             hosts.push(format!("localhost:{}", address.port()));
         }
         let lesson = Mutex::new(settings.lesson.clone());
+        let worlds = Mutex::new(HashMap::from([(settings.scenario.clone(), Arc::clone(&settings.plan))]));
         let participants = Participants::new(Arc::clone(&settings))?;
-        Ok(Self(Arc::new(Inner { settings, participants, address, hosts, lesson })))
+        Ok(Self(Arc::new(Inner { settings, participants, address, hosts, lesson, worlds })))
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -130,7 +134,7 @@ impl App {
 
     /// The lesson that everybody is pointed to now.
     pub(super) fn lesson(&self) -> Option<String> {
-        self.0.lesson.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.0.lesson).clone()
     }
 
     /// True if the peer is this machine.
@@ -154,6 +158,20 @@ impl App {
         Ok(Order { scenario, phase })
     }
 
+    /// The scenario of a participant's lab; the workshop's where there is none.
+    pub(super) fn world(&self, participant: &Participant) -> Arc<Plan> {
+        let own = &self.0.settings;
+        let name = participant.lab.scenario().unwrap_or_else(|| own.scenario.clone());
+        let mut worlds = lock(&self.0.worlds);
+        if let Some(known) = worlds.get(&name) {
+            return Arc::clone(known);
+        }
+        let profiles: Vec<&str> = crate::forge::profiles().iter().map(|profile| profile.name).collect();
+        let plan = crate::scenario::load(&name, &profiles).map_or_else(|_| Arc::clone(&own.plan), Arc::new);
+        worlds.insert(name, Arc::clone(&plan));
+        plan
+    }
+
     fn served(&self) -> Served {
         let url = format!("http://{}", self.0.address);
         let link = |code: &crate::control::Token| format!("{url}/#join={}", code.reveal());
@@ -172,6 +190,15 @@ fn router(app: App) -> Router {
         .route("/api/me", get(people::me).put(people::rename))
         .route("/api/lab", get(people::lab).post(people::start_lab).delete(people::end_lab))
         .route("/api/lab/{*path}", any(relay::relay))
+        .route("/api/timeline", get(timeline::timeline).put(timeline::go))
+        .route("/api/clients", get(bench::clients))
+        .route("/api/clients/{id}", post(bench::start))
+        .route("/api/runs", get(bench::list))
+        .route("/api/runs/{leg}", get(bench::one).delete(bench::stop))
+        .route("/api/runs/{leg}/screenshot.png", get(bench::screenshot))
+        .route("/api/verdicts", get(bench::verdicts))
+        .route("/api/connections", get(connections::list))
+        .route("/api/connections/{id}/story", get(connections::story))
         .route("/api/{*path}", any(unknown))
         .fallback(get(files::file))
         .layer(DefaultBodyLimit::max(MOST_BYTES))

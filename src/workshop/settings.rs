@@ -1,7 +1,10 @@
 //! What a workshop is started with.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::scenario::Plan;
 
 /// What a workshop is started with.
 #[derive(Clone, Debug)]
@@ -12,6 +15,8 @@ pub struct Settings {
     pub lesson: Option<String>,
     /// The scenario of a lab that is started without saying one: a name or a file.
     pub scenario: String,
+    /// The same, read.
+    pub plan: Arc<Plan>,
     /// The phase in which such a lab begins.
     pub phase: Option<String>,
     /// Participants, and so labs, at most.

@@ -32,7 +32,17 @@ pub(super) fn acting(name: &str, when: Matcher, action: Action) -> Rule {
 
 pub(super) fn plan(rules: Vec<Rule>) -> Plan {
     let network = Network { hops_inside: 0, hops_outside: 0, first: First::Stream, ipv6: false };
-    let phase = Phase { name: "always".into(), from: None, to: None, rules, notice: None, profile: None, unused_ok: None };
+    let phase = Phase {
+        name: "always".into(),
+        from: None,
+        to: None,
+        rules,
+        notice: None,
+        about: String::new(),
+        sources: Vec::new(),
+        profile: None,
+        unused_ok: None,
+    };
     Plan {
         name: "test".into(),
         title: String::new(),

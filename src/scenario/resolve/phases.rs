@@ -46,6 +46,8 @@ fn one<'a>(r: &mut Resolver<'_>, written: &'a At<PhaseWritten>, lists: &Lists, w
         to: written.to.as_ref().and_then(|to| r.moment(to)),
         rules: plain(&rules),
         notice: written.notice.as_ref().map(|n| Notice { from: n.from.clone(), text: n.text.clone(), source: n.source.clone() }),
+        about: written.about.clone().unwrap_or_default(),
+        sources: written.sources.clone().unwrap_or_default().0,
         profile: written.profile.as_ref().map(|p| r.profile(p)),
         unused_ok: written.unused_ok.as_ref().map(|u| u.value().clone()),
     };
@@ -220,7 +222,17 @@ fn plain(rules: &[(&At<RuleWritten>, Rule)]) -> Vec<Rule> {
 }
 
 fn empty_phase() -> Phase {
-    Phase { name: String::new(), from: None, to: None, rules: Vec::new(), notice: None, profile: None, unused_ok: None }
+    Phase {
+        name: String::new(),
+        from: None,
+        to: None,
+        rules: Vec::new(),
+        notice: None,
+        about: String::new(),
+        sources: Vec::new(),
+        profile: None,
+        unused_ok: None,
+    }
 }
 
 /// The phase of a scenario that has none.
