@@ -96,7 +96,17 @@ fn plan(names: usize) -> Plan {
     let when = Matcher { sni: Some((0..names).map(form).collect()), port: Some(vec![443]), ..Matcher::default() };
     let rule = Rule { name: "r".into(), when, action: Action::Intercept, sources: Vec::new(), unused_ok: None, line: 1 };
     let rules = vec![rule];
-    let phase = Phase { name: "p".into(), from: None, to: None, rules, notice: None, profile: None, unused_ok: None };
+    let phase = Phase {
+        name: "p".into(),
+        from: None,
+        to: None,
+        rules,
+        notice: None,
+        about: String::new(),
+        sources: Vec::new(),
+        profile: None,
+        unused_ok: None,
+    };
     Plan {
         name: "bench".into(),
         title: String::new(),

@@ -204,7 +204,9 @@ mod tests {
     use super::*;
 
     fn of(most: usize) -> Participants {
+        let plan = crate::scenario::load("untrusted-root-is-refused", &["qaznet-2019"]).expect("a scenario");
         let settings = Settings {
+            plan: Arc::new(plan),
             program: "mitmlab".into(),
             lesson: None,
             scenario: "kazakhstan-2019".into(),

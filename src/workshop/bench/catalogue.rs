@@ -111,6 +111,14 @@ impl Client {
         found.ok_or_else(|| Problem::not_found(format!("`{}` has no such host to open in this scenario", self.id)))
     }
 
+    /// Whether it can open that host in this world; in words why not.
+    pub(in crate::workshop) fn opens(&self, world: &Plan, host: Option<&str>) -> Result<(), String> {
+        self.host(world, host).map(drop).map_err(|problem| match host {
+            Some(host) => format!("`{host}` is none of the hosts that `{}` can open: {}", self.id, self.hosts(world).join(", ")),
+            None => problem.detail,
+        })
+    }
+
     /// The name of the program that this machine does not have.
     pub(super) fn missing(&self) -> Option<&'static str> {
         if self.programs.is_empty() || self.program().is_some() { None } else { self.programs.first().copied() }
