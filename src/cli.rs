@@ -12,6 +12,7 @@ mod env;
 mod exec;
 pub mod forge;
 mod guard;
+mod lesson;
 mod manual;
 mod network;
 mod own;
@@ -63,6 +64,7 @@ impl Cli {
             Command::Down(down) => down::down(&down),
             Command::Show(show) => show::show(&show),
             Command::Workshop(options) => workshop::workshop(&options),
+            Command::Lesson(command) => lesson::lesson(&command),
             Command::Scenario(command) => scenario::scenario(command),
             Command::Doctor { json } => doctor::doctor(json),
             Command::Client(options) => own::client(&options),
@@ -115,6 +117,9 @@ pub enum Command {
     Show(Show),
     /// Teach with it: a lab for each participant, lessons, and a console for the browser
     Workshop(workshop::Workshop),
+    /// List, show, check or begin lessons
+    #[command(subcommand)]
+    Lesson(lesson::LessonCommand),
     /// List, show, explain or check scenarios
     #[command(subcommand)]
     Scenario(Scenario),

@@ -17,13 +17,18 @@ mod files;
 mod guard;
 mod identity;
 mod lab;
+pub mod lesson;
+mod lessons;
 mod participants;
 mod people;
+mod progress;
 mod relay;
 mod serve;
 mod settings;
 mod story;
+mod takeaway;
 mod timeline;
+mod trainer;
 mod words;
 
 pub use serve::{Listener, Served, serve};

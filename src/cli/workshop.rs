@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,13 +12,15 @@ use super::network::{interrupted, runtime};
 use super::scenario::load;
 use super::{NetworkArg, NetworkChoice, print};
 use crate::error::{AS_EXPECTED, Error};
+use crate::scenario::Plan;
+use crate::workshop::lesson::Lessons;
 use crate::workshop::{Listener, Network, Served, Settings, serve};
 
 /// `mitmlab workshop`
 #[derive(Debug, Args)]
 pub struct Workshop {
     /// The lesson to begin with, or a scenario: a name or a file
-    #[arg(value_name = "LESSON|SCENARIO", default_value = "kazakhstan-2019")]
+    #[arg(value_name = "LESSON|SCENARIO", default_value = "what-is-a-certificate")]
     pub begin: String,
     /// Participants, and so labs, at most
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=200))]
@@ -49,13 +51,14 @@ pub struct Workshop {
 /// Keeps a workshop up until the user has had enough.
 pub(super) fn workshop(options: &Workshop) -> Result<u8, Error> {
     let program = std::env::current_exe().map_err(|e| Error::machine("find this program", e))?;
-    let plan = Arc::new(load(&options.begin)?); // wrong words are told before anybody joins
+    let begin = Begin::of(&options.begin)?; // wrong words are told before anybody joins
     let settings = Settings {
         program,
-        lesson: None,
-        scenario: options.begin.clone(),
-        plan,
-        phase: None,
+        lesson: begin.lesson,
+        lessons: begin.lessons,
+        scenario: begin.scenario,
+        plan: Arc::new(begin.plan),
+        phase: begin.phase,
         most: usize::from(options.participants),
         network: match options.network.network {
             NetworkChoice::Auto => Network::Auto,
@@ -70,6 +73,33 @@ pub(super) fn workshop(options: &Workshop) -> Result<u8, Error> {
     let served = runtime.block_on(serve(settings, listener, |served| tell(options, served), interrupted()));
     runtime.shutdown_timeout(Duration::from_millis(500));
     served.map(|()| AS_EXPECTED).map_err(Error::Machine)
+}
+
+/// What a workshop begins with.
+struct Begin {
+    lesson: Option<String>,
+    lessons: Lessons,
+    scenario: String,
+    phase: Option<String>,
+    plan: Plan,
+}
+
+impl Begin {
+    /// A lesson by name or file, else a scenario.
+    fn of(word: &str) -> Result<Self, Error> {
+        let path = Path::new(word);
+        let own = path.extension().is_some_and(|ending| ending == "md");
+        let mut lessons = Lessons::built_in().map_err(|e| Error::Bug(e.to_string()))?;
+        if own {
+            lessons = lessons.with_file(path).map_err(|e| Error::Usage(e.to_string()))?;
+        }
+        let name = if own { path.file_stem().and_then(|stem| stem.to_str()).unwrap_or(word) } else { word };
+        if let Some(lesson) = lessons.get(name, "en").cloned() {
+            let (lesson, front) = (Some(lesson.name), lesson.front);
+            return Ok(Self { lesson, plan: load(&front.scenario)?, scenario: front.scenario, phase: front.phase, lessons });
+        }
+        Ok(Self { lesson: None, lessons, plan: load(word)?, scenario: word.to_owned(), phase: None })
+    }
 }
 
 fn tell(options: &Workshop, served: &Served) {

@@ -12,7 +12,8 @@ use serde_json::json;
 mod catalogue;
 mod outcome;
 
-pub(super) use catalogue::{Client, Switch, by_id};
+pub use catalogue::Switch;
+pub(super) use catalogue::{Client, by_id};
 pub(super) use outcome::{of_connection, sentence};
 
 use super::child::Up;

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use check::check;
 pub(super) use html::html;
 pub use library::{Lessons, NEW, text};
+pub(super) use question::plain;
 pub use question::{Filter, Kind, Question};
 pub use read::read;
 

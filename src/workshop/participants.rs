@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use super::bench::Runs;
 use super::identity::{Print, print};
 use super::lab::Slot;
+use super::progress::Progress;
 use super::settings::Settings;
 use crate::control::{Problem, Token};
 
@@ -19,6 +20,7 @@ pub(super) struct Participant {
     pub(super) lab: Slot,
     pub(super) joined: Instant,
     pub(super) runs: Mutex<Runs>,
+    pub(super) progress: Mutex<Progress>,
     name: Mutex<String>,
     seen: Mutex<Instant>,
 }
@@ -170,6 +172,7 @@ impl Participants {
             lab: Slot::new(Arc::clone(&self.settings), Arc::clone(&self.starting)),
             joined: now,
             runs: Mutex::default(),
+            progress: Mutex::default(),
             name: Mutex::new(name),
             seen: Mutex::new(now),
         });
@@ -207,6 +210,7 @@ mod tests {
         let plan = crate::scenario::load("untrusted-root-is-refused", &["qaznet-2019"]).expect("a scenario");
         let settings = Settings {
             plan: Arc::new(plan),
+            lessons: super::super::lesson::Lessons::built_in().expect("sound lessons"),
             program: "mitmlab".into(),
             lesson: None,
             scenario: "kazakhstan-2019".into(),

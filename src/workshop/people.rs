@@ -29,6 +29,25 @@ impl FromRequestParts<App> for Joined {
     }
 }
 
+/// Whoever asks, and at least one of the two.
+pub(super) struct Seen {
+    pub(super) participant: Option<Arc<Participant>>,
+    pub(super) trainer: bool,
+}
+
+impl FromRequestParts<App> for Seen {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let participant = participant(app, &parts.headers);
+        let trainer = Trainer::from_request_parts(parts, app).await.is_ok();
+        if participant.is_none() && !trainer {
+            return Err(unknown("you have not joined the workshop"));
+        }
+        Ok(Self { participant, trainer })
+    }
+}
+
 /// The trainer asks.
 pub(super) struct Trainer;
 

@@ -9,14 +9,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{any, get, post, put};
+use axum::routing::{any, get, post};
 use tokio::net::TcpListener;
 
 use super::child::Order;
 use super::lab::EndedBy;
 use super::participants::{Participant, Participants, lock};
 use super::settings::Settings;
-use super::{bench, connections, files, guard, people, relay, timeline};
+use super::{bench, connections, files, guard, lessons, people, relay, takeaway, timeline, trainer};
 use crate::control::Problem;
 use crate::scenario::Plan;
 
@@ -172,9 +172,26 @@ impl App {
         plan
     }
 
+    /// Points everybody to a lesson.
+    pub(super) fn point_to(&self, lesson: &str) -> Result<(), Problem> {
+        let known = self.0.settings.lessons.get(lesson, "en").ok_or_else(|| Problem::not_found("there is no such lesson"))?;
+        *lock(&self.0.lesson) = Some(known.name.clone());
+        Ok(())
+    }
+
+    /// The link that carries a code.
+    pub(super) fn link(&self, code: &crate::control::Token) -> String {
+        format!("http://{}/#join={}", self.0.address, code.reveal())
+    }
+
+    /// The link for everybody.
+    pub(super) fn class_link(&self) -> String {
+        self.link(self.participants().class_code())
+    }
+
     fn served(&self) -> Served {
         let url = format!("http://{}", self.0.address);
-        let link = |code: &crate::control::Token| format!("{url}/#join={}", code.reveal());
+        let link = |code: &crate::control::Token| self.link(code);
         Served {
             join: link(self.participants().class_code()),
             trainer: link(self.participants().trainer_code()),
@@ -199,6 +216,19 @@ fn router(app: App) -> Router {
         .route("/api/verdicts", get(bench::verdicts))
         .route("/api/connections", get(connections::list))
         .route("/api/connections/{id}/story", get(connections::story))
+        .route("/api/lessons", get(lessons::list))
+        .route("/api/lessons/{name}", get(lessons::one))
+        .route("/api/lessons/{name}/answers", post(lessons::answer))
+        .route("/api/progress", get(lessons::progress).put(lessons::keep_place))
+        .route("/api/takeaway.html", get(takeaway::page))
+        .route("/api/recording", get(takeaway::recording))
+        .route("/api/recording/{name}", get(takeaway::file))
+        .route("/api/trainer", get(trainer::all))
+        .route("/api/trainer/lesson", post(trainer::point))
+        .route("/api/trainer/qr.svg", get(trainer::qr))
+        .route("/api/trainer/participants/{id}", get(trainer::one).delete(trainer::remove))
+        .route("/api/trainer/participants/{id}/end-lab", post(trainer::end_lab))
+        .route("/api/trainer/participants/{id}/link", post(trainer::link))
         .route("/api/{*path}", any(unknown))
         .fallback(get(files::file))
         .layer(DefaultBodyLimit::max(MOST_BYTES))

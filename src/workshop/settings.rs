@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::lesson::Lessons;
 use crate::scenario::Plan;
 
 /// What a workshop is started with.
@@ -13,6 +14,8 @@ pub struct Settings {
     pub program: PathBuf,
     /// The lesson that everybody is pointed to.
     pub lesson: Option<String>,
+    /// Every lesson.
+    pub lessons: Lessons,
     /// The scenario of a lab that is started without saying one: a name or a file.
     pub scenario: String,
     /// The same, read.

@@ -33,7 +33,7 @@ enum Kind {
 /// What became of the state's root on the client's device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(in crate::workshop) enum Switch {
+pub enum Switch {
     /// It was never installed.
     #[default]
     NotInstalled,

@@ -36,7 +36,10 @@ mod tests {
     fn nothing_comes_through_that_could_act() {
         let bad = "<script>alert(1)</script>\n\nA <b onclick=x>b</b> [l](javascript:alert) ![i](https://x/y.png) [ok](https://example.org \"t\")";
         let made = html(bad);
-        assert!(!made.contains("<script") && !made.contains("<b ") && !made.contains("javascript") && !made.contains("<img"), "{made}");
+        assert!(
+            !made.contains("<script") && !made.contains("<b ") && !made.contains("javascript") && !made.contains("<img"),
+            "{made}"
+        );
         assert!(made.contains("&lt;script&gt;") && made.contains(r#"<a href="https://example.org">ok</a>"#), "{made}");
     }
 

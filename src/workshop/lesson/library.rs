@@ -65,7 +65,8 @@ impl Lessons {
 
 /// The text of a lesson that comes with mitmlab.
 pub fn text(name: &str, lang: &str) -> Option<&'static str> {
-    let find = |file: String| FILES.iter().find(|(path, _)| path.rsplit('/').next() == Some(file.as_str())).map(|(_, text)| *text);
+    let find =
+        |file: String| FILES.iter().find(|(path, _)| path.rsplit('/').next() == Some(file.as_str())).map(|(_, text)| *text);
     find(format!("{name}.{lang}.md")).or_else(|| find(format!("{name}.md")))
 }
 

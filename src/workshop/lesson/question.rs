@@ -124,10 +124,9 @@ impl Question {
     /// Which connections it is about.
     pub fn filter(&self) -> Option<&Filter> {
         match &self.answer {
-            Kind::Field { filter, .. }
-            | Kind::Connection { filter }
-            | Kind::Seen { filter }
-            | Kind::Value { filter, .. } => Some(filter),
+            Kind::Field { filter, .. } | Kind::Connection { filter } | Kind::Seen { filter } | Kind::Value { filter, .. } => {
+                Some(filter)
+            }
             _ => None,
         }
     }

@@ -131,7 +131,9 @@ mod tests {
 
     #[test]
     fn a_lesson_is_read() {
-        let text = format!("{HEAD}\n## One\nHello.\n```do\nkind = \"phase\"\nphase = \"p\"\ntitle = \"Go\"\n```\n```sh\nls\n```\n## Two\n");
+        let text = format!(
+            "{HEAD}\n## One\nHello.\n```do\nkind = \"phase\"\nphase = \"p\"\ntitle = \"Go\"\n```\n```sh\nls\n```\n## Two\n"
+        );
         let lesson = read("lab/workshop/a-b.ru.md", &text).expect("sound");
         assert_eq!((lesson.name.as_str(), lesson.lang.as_str(), lesson.steps.len()), ("a-b", "ru", 2));
         assert_eq!(lesson.steps[0].text, "Hello.\n```sh\nls\n```\n");
