@@ -31,5 +31,6 @@ mod timeline;
 mod trainer;
 mod words;
 
+pub use bench::Switch;
 pub use serve::{Listener, Served, serve};
 pub use settings::{Network, Settings};

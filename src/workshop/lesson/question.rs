@@ -169,7 +169,12 @@ impl Filter {
 /// Words without case, quotes and marks around them, with single spaces.
 pub(in crate::workshop) fn plain(text: &str) -> String {
     let kept: String = text.chars().map(|c| if c.is_alphanumeric() || ".-=".contains(c) { c } else { ' ' }).collect();
-    kept.to_lowercase().split_whitespace().map(|word| word.trim_matches('.')).collect::<Vec<_>>().join(" ")
+    kept.to_lowercase()
+        .split_whitespace()
+        .map(|word| word.trim_matches('.'))
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[cfg(test)]

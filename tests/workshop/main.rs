@@ -1,0 +1,6 @@
+//! A workshop as its participants and its trainer use it: over HTTP, with the labs really running.
+
+mod bench;
+mod class;
+mod guard;
+mod lesson;
