@@ -34,7 +34,7 @@ use upstream::{Dialect, Upstream};
 use crate::forge::{Forger, OriginFault};
 use crate::network::{Arrival, Dial, Purpose};
 use crate::record::{DecisionRecord, Event, FlowKey, Half, Observer, Recorder};
-use crate::scenario::{Action, OriginTrust, Plan, UpstreamFault};
+use crate::scenario::{Action, OriginTrust, Plan, Serve, UpstreamFault};
 use crate::tls::hello::ClientHello;
 use crate::tls::{Counted, Counts, Witness, describe_chain};
 
@@ -48,6 +48,8 @@ pub struct Middlebox {
     provider: Arc<CryptoProvider>,
     authorities: Box<dyn Authorities>,
     dial: Arc<dyn Dial>,
+    /// Ports on which mail servers of the world speak first.
+    greeting_ports: Vec<u16>,
 }
 
 /// Who forges, by the name of the profile. Making an authority's keys takes time, so it is asked for when it is needed.
@@ -87,6 +89,11 @@ impl Middlebox {
         authorities: Box<dyn Authorities>,
         dial: Arc<dyn Dial>,
     ) -> Result<Self, rustls::Error> {
+        let services = plan.world.sites.iter().flat_map(|site| &site.services);
+        let greets = |serve: &Serve| matches!(serve, Serve::Mail { service, .. } if !service.is_implicit());
+        let mut greeting_ports: Vec<u16> = services.filter(|s| greets(&s.serve)).map(|s| s.port).collect();
+        greeting_ports.sort_unstable();
+        greeting_ports.dedup();
         Ok(Self {
             compiled: RwLock::new(Arc::new(Compiled::new(Arc::clone(&plan)))),
             dialect: Dialect::new(roots, Arc::clone(&provider), recorder.key_log())?,
@@ -96,6 +103,7 @@ impl Middlebox {
             provider,
             authorities,
             dial,
+            greeting_ports,
         })
     }
 

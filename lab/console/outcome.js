@@ -50,9 +50,11 @@ export function judge(row) {
     if (!row.ended) return 'open';
     return row.alerted || !row.shook ? 'refused' : 'handshake-only';
   }
+  if (row.action?.endsWith('-starttls')) return row.ended ? 'unclear' : 'open'; // what crossed in the clear is the judge's to say
   if (row.action && row.action !== 'forward') return 'blocked';
   return row.ended ? 'untouched' : 'open';
 }
 
-/** A verdict of the judge as one of the outcomes that have a mark. */
-const known = (outcome) => (outcome === 'open' || OUTCOMES.includes(outcome) ? outcome : 'unclear');
+/** A verdict of the judge as one of the outcomes that have a mark. Who was read in the clear was read. */
+const known = (outcome) =>
+  outcome === 'exposed-in-clear' ? 'exposed' : outcome === 'open' || OUTCOMES.includes(outcome) ? outcome : 'unclear';

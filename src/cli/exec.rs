@@ -102,7 +102,9 @@ fn line(connection: &Connection) -> String {
     };
     let shown =
         connection.presented.first().map(|leaf| format!(", shown `{}` from `{}`", leaf.subject, leaf.issuer)).unwrap_or_default();
-    format!("{} {host}:{port}: {decision}{shown}; the client {}", connection.id, reaction(connection).words())
+    let clear = connection.upgrade.as_ref().filter(|upgrade| !upgrade.clear.is_empty());
+    let clear = clear.map(|upgrade| format!("; in the clear: {}", upgrade.clear.join(", "))).unwrap_or_default();
+    format!("{} {host}:{port}: {decision}{shown}; the client {}{clear}", connection.id, reaction(connection).words())
 }
 
 fn code_of(truth: &LegTruth) -> u8 {

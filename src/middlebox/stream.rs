@@ -131,6 +131,9 @@ fn may_speak_first(middlebox: &Middlebox, arrival: &Arrival) -> bool {
 
 /// True for the lab's own mail servers that speak first: nothing is gained by waiting for the client.
 fn greets(middlebox: &Middlebox, arrival: &Arrival) -> bool {
+    if !middlebox.greeting_ports.contains(&arrival.destination.port()) {
+        return false;
+    }
     let site = middlebox.plan.world.site(arrival.destination.ip(), arrival.asked.as_deref());
     let service = site.and_then(|site| site.services.iter().find(|s| s.port == arrival.destination.port()));
     service.is_some_and(|service| matches!(service.serve, Serve::Mail { service, .. } if !service.is_implicit()))

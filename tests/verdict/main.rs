@@ -4,6 +4,7 @@
 //! handshake without an alert; `ACC` application data. `a|b` is TLS 1.2 and TLS 1.3.
 
 mod played;
+mod upgrades;
 
 use mitmlab::record::{Bytes, LegKind, Observer};
 use mitmlab::scenario::{Check, CheckClient, Detector, Expect, Says, Trust, VerdictKind, Voice};

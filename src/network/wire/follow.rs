@@ -10,7 +10,7 @@ use super::craft::part;
 use super::flow::{Ctx, Fate, Port, Purpose, Stage, State, Taken};
 use super::frame::{ACK, RST, SYN, Tcp, after};
 use super::handler::{Said, Side};
-use super::takeover::Repair;
+use super::takeover::{Repair, forget};
 
 /// How far each side was followed.
 #[derive(Debug)]
@@ -148,7 +148,14 @@ impl State {
             clock: self.client.clock,
             window: self.server.window(&self.client),
         };
-        Ok(((ctx.take)(&towards_client)?, (ctx.take)(&towards_origin)?))
+        let client = (ctx.take)(&towards_client)?;
+        match (ctx.take)(&towards_origin) {
+            Ok(origin) => Ok((client, origin)),
+            Err(error) => {
+                forget(client);
+                Err(error)
+            }
+        }
     }
 }
 
