@@ -6,3 +6,4 @@ mod clients;
 mod hostile;
 mod programs;
 mod table;
+mod through;

@@ -62,7 +62,7 @@ fn judged(network: &str, takes: impl Fn(&Client) -> bool) {
     settings.bind(|| insta::assert_snapshot!(format!("table_{network}"), table));
 }
 
-fn run(file: &Path, network: &str) -> Option<RunReport> {
+pub(crate) fn run(file: &Path, network: &str) -> Option<RunReport> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mitmlab"));
     command.arg("run").arg(file).args(["--network", network, "--format", "json", "--jobs", "4"]);
     let output = command.stdin(Stdio::null()).output().expect("the program starts");

@@ -128,6 +128,7 @@ impl Mail {
         let asks = !content && self.asks(&line);
         if asks && matches!(self.manner, Manner::Strip | Manner::Refuse) {
             self.held.clear();
+            self.tap_up(piece, step); // its beginning may have been read along with earlier pieces
             return self.answer(&line, step);
         }
         step.onward.append(&mut self.held);

@@ -153,6 +153,11 @@ fn secrets_in_the_clear_are_told_by_kind_and_length() {
         assert_eq!(clear, ["sasl response: 8 bytes", "message: 34 bytes"]);
         assert!(!told.contains(&Told::Stage(UpgradeStage::Asked)));
     }
+    let attempt = ["<220 hi\r\n", ">STARTTLS\r\nAUTH PLAIN AGEAYg==\r\n"];
+    for size in [1, 4, 1000] {
+        let (_, _, told, _) = play(Protocol::Smtp, Manner::Refuse, &attempt, size);
+        assert_eq!(told.last(), Some(&Told::Clear("sasl response: 8 bytes".to_owned())), "after an attempt, in pieces of {size}");
+    }
     let xmpp = [XMPP[0], "><auth mechanism='PLAIN'>AGEAYg==</auth><message><body>hello</body></message>"];
     let (_, _, told, _) = play(Protocol::Xmpp, Manner::Watch, &xmpp, 4);
     assert_eq!(told, ["sasl response: 8 bytes", "message: 5 bytes"].map(|secret| Told::Clear(secret.to_owned())));
