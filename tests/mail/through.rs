@@ -18,7 +18,8 @@ clock = 2019-07-20T12:00:00+06:00
 include = ["mail"]
 "#;
 
-/// What every script begins with: `s` is connected and greeted; `say` sends and reads until some words come.
+/// What every script begins with: `s` is connected; `say` sends and reads until some words come. Without the box (in the control
+/// leg) a script fails at once: it waits for no answer that only the box gives.
 const BEGIN: &str = r#"
 import socket, ssl, sys
 s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 10)
@@ -82,15 +83,15 @@ const SCRIPTS: &[(&str, &str, u16, &str, &str)] = &[
         "refuse-starttls",
         "answers keep their order",
         25,
-        "until(b'220 '); got = say(b'EHLO me\\r\\nSTARTTLS\\r\\nNOOP\\r\\nAUTH PLAIN AGFsaWNlAHdvbmRlcmxhbmQ=\\r\\n', b'235'); \
-         assert got.index(b'250 ') < got.index(b'454 ') < got.index(b'235'), got",
+        "until(b'220 '); got = say(b'EHLO me\\r\\nSTARTTLS\\r\\nNOOP\\r\\nAUTH PLAIN AGFsaWNlAHdvbmRlcmxhbmQ=\\r\\n', b' 2.0.0 '); \
+         assert b'454 ' in got, got; got += b'' if b'235' in got else until(b'235'); assert got.index(b'250 ') < got.index(b'454 ') < got.index(b'235'), got",
         IN_THE_CLEAR,
     ),
     (
         "mangle-starttls",
         "a keyword cut by segments is spoilt all the same",
         143,
-        "until(b'* OK'); got = say(b'a STARTTLS\\r\\n', b'a BAD', 3); say(b'b LOGIN bob hatstand\\r\\n', b'b OK')",
+        "until(b'* OK'); got = say(b'a STARTTLS\\r\\n', b'a ', 3); assert b'a BAD' in got, got; say(b'b LOGIN bob hatstand\\r\\n', b'b OK')",
         IN_THE_CLEAR,
     ),
     (
