@@ -9,7 +9,7 @@ import * as server from './server.js';
 import * as theme from './theme.js';
 import { joinView } from './view/join.js';
 import { labView } from './view/lab.js';
-import { lessonPanel } from './view/lesson.js';
+import { CLOSED, lessonPanel } from './view/lesson.js';
 import { lessonsView } from './view/lessons.js';
 import { listView } from './view/list.js';
 import { storyView } from './view/story.js';
@@ -170,7 +170,7 @@ async function panel(name, step = 0) {
 async function resumeLesson() {
   const place = await server.progress().catch(() => null);
   const name = place?.lesson ?? app.me.workshop?.lesson;
-  if (name && place?.lesson) await panel(name, place.step);
+  if (name && place?.lesson && !localStorage.getItem(CLOSED)) await panel(name, place.step);
 }
 
 /** All of the page again: another language. */

@@ -37,8 +37,8 @@ export async function start() {
 }
 
 /** Goes in by a link, as a participant would. */
-export async function enter(page, language = 'en') {
-  await page.goto(`${base}/?lang=${language}#join=${code}`);
+export async function enter(page, language = 'en', by = code) {
+  await page.goto(`${base}/?lang=${language}#join=${by}`);
   await page.waitForSelector('#top nav a');
   assert.ok(!page.url().includes('join='), 'the code stays out of the address');
 }

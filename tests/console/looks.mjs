@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { base, code, enter, out, start } from './browser.mjs';
+import { base, enter, out, start } from './browser.mjs';
 
 const trainers = process.argv[5];
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -25,7 +25,10 @@ console.log('ok');
 /** A lab with something to see: three clients, of which one is read. */
 async function prepare() {
   await page.setViewportSize(SIZES.laptop);
-  await enter(page);
+  await enter(page, 'en', trainers); // as a new trainer does: the link that was printed, then a lab of one's own
+  await page.click('.own-lab');
+  await page.waitForSelector('.welcome button');
+  await page.waitForSelector('.bench .client');
   await shoot('first', 'laptop');
   await page.click('.welcome button');
   await page.waitForSelector('.certificates .card.forged');
@@ -36,8 +39,6 @@ async function prepare() {
     await page.waitForSelector('.result .sentence');
     await page.waitForSelector('.running', { state: 'detached' });
   }
-  await page.goto(`${base}/?lang=en#join=${trainers}`);
-  await page.reload();
   await page.waitForSelector('#top nav a[href="#/trainer"]');
   return id;
 }

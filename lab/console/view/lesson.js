@@ -10,9 +10,10 @@ import { question } from './question.js';
 export async function lessonPanel(panel, app, name, at = 0) {
   panel.hidden = !name;
   if (!name) {
-    put(panel);
-    return server.keepPlace({ lesson: null, step: 0 }).catch(() => {});
+    localStorage.setItem(CLOSED, 'yes');
+    return void put(panel);
   }
+  localStorage.removeItem(CLOSED);
   put(panel, h('p', { class: 'running' }, t('busy')));
   try {
     const lesson = await server.lesson(name);
@@ -92,4 +93,6 @@ const DEEDS = {
     return '';
   },
 };
+/** The server keeps the place in a lesson; that its panel was closed is this browser's own matter. */
+export const CLOSED = 'mitmlab.lesson-closed';
 const SIGNS = { client: '▶', phase: '◷', clock: '◷', open: '→' };

@@ -25,12 +25,14 @@ export function trainerView(main, app) {
 }
 
 function doorway(section, now, lessons, app) {
+  const code = /join=([^&]+)/.exec(now.class_link)?.[1];
+  const own = h('p', {}, h('button', { type: 'button', class: 'first own-lab', on: { click: async () => app.signIn(await server.join(code)) } }, t('trainer.own')));
   const link = h('input', { type: 'text', readonly: true, id: 'class-link', value: now.class_link, on: { focus: (event) => event.target.select() } });
   const copy = h('button', { type: 'button', on: { click: async () => { await navigator.clipboard?.writeText(now.class_link).catch(() => link.select()); app.said(t('trainer.copied')); copy.textContent = t('trainer.copied'); } } }, t('trainer.copy'));
   const pointed = h('select', { id: 'pointed', on: { change: (event) => server.pointTo(event.target.value) } }, lessons.map((lesson) => h('option', { value: lesson.name, selected: lesson.name === app.me.workshop?.lesson }, lesson.title)));
   put(
     section,
-    h('div', {}, h('h2', { id: 'way-title' }, t('trainer.link')), h('p', {}, t(now.loopback ? 'trainer.link.loopback' : 'trainer.link.open')), h('p', { class: 'line' }, h('label', { class: 'unseen', for: 'class-link' }, t('trainer.link')), link, copy), now.warning ? h('p', { class: 'warning' }, now.warning) : null, h('p', { class: 'line' }, h('label', { for: 'pointed' }, t('trainer.lesson')), pointed)),
+    h('div', {}, app.me.participant ? null : own, h('h2', { id: 'way-title' }, t('trainer.link')), h('p', {}, t(now.loopback ? 'trainer.link.loopback' : 'trainer.link.open')), h('p', { class: 'line' }, h('label', { class: 'unseen', for: 'class-link' }, t('trainer.link')), link, copy), now.warning ? h('p', { class: 'warning' }, now.warning) : null, h('p', { class: 'line' }, h('label', { for: 'pointed' }, t('trainer.lesson')), pointed)),
     now.loopback ? null : h('img', { class: 'qr', src: server.classCode, alt: t('trainer.qr'), width: 180, height: 180 }),
   );
 }
