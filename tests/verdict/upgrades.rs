@@ -38,7 +38,7 @@ fn mail(kind: LegKind, did: Did, stage: Option<UpgradeStage>) -> LegTruth {
     let smtp = || "smtp".to_owned();
     recorder.emit(id, Event::FirstBytes { protocol: "mail".to_owned(), summary: smtp() });
     recorder.emit(id, Event::Decision(decision));
-    for stage in stage {
+    if let Some(stage) = stage {
         recorder.emit(id, Event::Upgrade { by, protocol: smtp(), stage });
     }
     let clear = if did == Did::InTheClear { 500 } else { 10 };
