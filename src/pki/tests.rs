@@ -77,7 +77,7 @@ fn each_odd_certificate_is_odd_in_one_way() {
     assert_eq!(namesake[1].issuer, good.described()[1].issuer);
     assert_ne!(namesake[1].spki_sha256, good.described()[1].spki_sha256);
     assert_eq!(of(Cert::SignedByLeaf).chain.len(), 3);
-    let (_, sha1) = X509Certificate::from_der(&of(Cert::Sha1).chain[0].to_vec())
+    let (_, sha1) = X509Certificate::from_der(&of(Cert::Sha1).chain[0])
         .map(|(r, c)| (r.len(), c.signature_algorithm.algorithm.to_id_string()))
         .expect("it reads");
     assert_eq!(sha1, "1.2.840.113549.1.1.5");

@@ -139,7 +139,7 @@ mod tests {
         let frame = |opcode: &str, looks| Frame { from: Side::Client, opcode: opcode.into(), length: 20, last: true, looks };
         let sealed = frame("binary", Some(Looks::Ciphertext));
         let ping = frame("ping", Some(Looks::Text));
-        assert_eq!(messages(&[ping.clone()]), None);
+        assert_eq!(messages(std::slice::from_ref(&ping)), None);
         assert_eq!(messages(&[sealed.clone(), ping]), Some(Messages::Ciphertext));
         assert_eq!(messages(&[sealed.clone(), frame("text", Some(Looks::Json))]), Some(Messages::Read));
         assert_eq!(messages(&[sealed, frame("binary", Some(Looks::Unclear))]), Some(Messages::Unclear));

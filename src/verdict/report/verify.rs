@@ -120,7 +120,7 @@ fn paragraph(case: &VerifyCase) -> Option<String> {
     for remark in &case.remarks {
         let _ = write!(text, " Note: {remark}.");
     }
-    let _ = write!(text, " Look closer: `mitmlab run verify/{} -- {}`", case.name, "CLIENT");
+    let _ = write!(text, " Look closer: `mitmlab run verify/{} -- CLIENT`", case.name);
     Some(text)
 }
 

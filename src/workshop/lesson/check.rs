@@ -75,11 +75,10 @@ impl Checker<'_> {
                     self.tell(line, format!("`why` has {} words for {} choices", why.len(), choices.len()));
                 }
             }
-            Kind::Choices { choices, right } => {
-                if right.is_empty() || right.iter().any(|index| *index >= choices.len()) {
-                    self.tell(line, format!("`right` names none, or one that is not there, of {} choices", choices.len()));
-                }
+            Kind::Choices { choices, right } if right.is_empty() || right.iter().any(|index| *index >= choices.len()) => {
+                self.tell(line, format!("`right` names none, or one that is not there, of {} choices", choices.len()));
             }
+            Kind::Choices { .. } => {}
             Kind::Text { one_of } if one_of.is_empty() => self.tell(line, "no answer is right: `one_of` is empty".to_owned()),
             Kind::Field { one_of, .. } => {
                 let known = Words::of(None);
