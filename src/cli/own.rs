@@ -19,5 +19,8 @@ pub(super) fn chat(options: &own_chat::Options) -> Result<u8, Error> {
 /// Looks at a URL.
 pub(super) fn probe(options: &detector::Options) -> Result<u8, Error> {
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
-    Ok(runtime()?.block_on(detector::run(options, Settings::from_env(), &mut out, &mut err)))
+    let runtime = runtime()?;
+    let code = runtime.block_on(detector::run(options, Settings::from_env(), &mut out, &mut err));
+    runtime.shutdown_background(); // a resolver that does not answer holds a thread, and the deadline is over
+    Ok(code)
 }

@@ -97,7 +97,7 @@ fn joined(args: &Merge) -> Result<u8, Error> {
     let suite = |value: &serde_json::Value| value.get("suite").and_then(|suite| suite.as_str()).map(str::to_owned);
     if shards.iter().all(|(_, value)| suite(value).as_deref() == Some(Suite::Score.as_str())) {
         let shards = shards.into_iter().map(|(file, value)| typed(file, value)).collect::<Result<Vec<_>, _>>()?;
-        return super::score::joined(shards, args.format);
+        return super::score::joined(shards, args.format, args.html.as_deref());
     }
     let known = shards.iter().map(|(file, value)| (file, suite(value))).find(|(_, suite)| suite.as_deref() != Some("verify"));
     if let Some((file, suite)) = known {

@@ -43,6 +43,9 @@ pub struct Score {
     /// Also write the JSON report to this file, as a baseline for later
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
+    /// Also write an HTML page to this file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Which conditions, and how
     #[command(flatten)]
     pub suite: SuiteArgs,
@@ -194,19 +197,27 @@ fn read(path: &Path) -> Result<ScoreReport, Error> {
 
 fn tell(score: &Score, card: Scorecard) -> Result<u8, Error> {
     print::out(&render(score.format, &card)?)?;
-    if let Some(file) = &score.save {
-        std::fs::write(file, render(Format::Json, &card)?)
-            .map_err(|e| Error::Usage(format!("cannot write `{}`: {e}", file.display())))?;
+    for (file, format) in [(&score.save, Format::Json), (&score.html, Format::Html)] {
+        if let Some(file) = file {
+            write(file, &render(format, &card)?)?;
+        }
     }
     Ok(card.exit_code())
 }
 
 /// The shards of a suite become one scorecard again. Thresholds are each shard's own; errors count.
-pub(super) fn joined(shards: Vec<(String, ScoreReport)>, format: Format) -> Result<u8, Error> {
+pub(super) fn joined(shards: Vec<(String, ScoreReport)>, format: Format, page: Option<&Path>) -> Result<u8, Error> {
     let whole = merge(shards).map_err(|error| Error::Usage(error.to_string()))?;
     let card = Scorecard::of(whole, None, Thresholds::default(), None);
     print::out(&render(format, &card)?)?;
+    if let Some(file) = page {
+        write(file, &report::html(&card))?;
+    }
     Ok(card.exit_code())
+}
+
+fn write(file: &Path, text: &str) -> Result<(), Error> {
+    std::fs::write(file, text).map_err(|e| Error::Usage(format!("cannot write `{}`: {e}", file.display())))
 }
 
 /// A scorecard in one of its forms.
@@ -217,7 +228,7 @@ fn render(format: Format, card: &Scorecard) -> Result<String, Error> {
         Format::Junit => report::junit(card).map_err(|e| Error::Bug(e.to_string()))?,
         Format::Tap => report::tap(card),
         Format::Markdown => report::markdown(card),
-        Format::Html => return Err(Error::Usage("a scorecard has no HTML form: `--format markdown` says all of it".to_owned())),
+        Format::Html => report::html(card),
     })
 }
 

@@ -1,10 +1,12 @@
 //! A scorecard in its forms, one file each.
 
+mod html;
 mod junit;
 mod markdown;
 mod tap;
 mod text;
 
+pub use html::html;
 pub use junit::junit;
 pub use markdown::markdown;
 pub use tap::tap;
@@ -118,4 +120,65 @@ fn counts(card: &Scorecard) -> String {
     let wrong = wrong(card).count();
     let seconds = format!("{}.{} s", card.report.ms / 1000, card.report.ms % 1000 / 100);
     format!("{run} of {} conditions, {trials} runs, {wrong} wrong or without an answer, in {seconds}", card.report.cases.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::document::{Condition, ScoreReport};
+    use super::super::trial::sample::trial;
+    use super::super::{Thresholds, Trial};
+    use super::*;
+    use crate::scenario::Suite;
+    use crate::verdict::suite::VERSION;
+
+    fn condition(trial: Trial) -> Condition {
+        let (name, label) = (trial.condition.clone(), trial.truth);
+        let (title, group, reason) = ("A <title>".to_owned(), "g".to_owned(), "because".to_owned());
+        Condition { name, title, group, label, reason, trials: vec![trial], not_run: None, run: None }
+    }
+
+    fn card() -> Scorecard {
+        let trials = [
+            trial("box", Truth::StateBox, "state-box", 10),
+            trial("gateway|#1", Truth::Corporate, "intercepted", 20),
+            trial("dead", Truth::Blocked, "hung", 30),
+        ];
+        let report = ScoreReport {
+            version: VERSION,
+            suite: Suite::Score,
+            mitmlab: "0.1.0".to_owned(),
+            digest: "d".to_owned(),
+            of: 3,
+            shard: None,
+            command: vec!["detector".to_owned(), "{url}".to_owned()],
+            settings: BTreeMap::new(),
+            cases: trials.into_iter().map(condition).collect(),
+            ms: 1234,
+        };
+        Scorecard::of(report, Some(0.001), Thresholds { min_recall: None, max_false_positives: Some(0) }, None)
+    }
+
+    #[test]
+    fn every_form_tells_what_is_wrong() {
+        let card = card();
+        let junit = junit(&card).unwrap();
+        for text in [text(&card), markdown(&card), tap(&card), junit.clone(), html(&card), json(&card).unwrap()] {
+            assert!(text.contains("gateway") && text.contains("hung") && text.contains("corporate"), "{text}");
+        }
+        assert!(tap(&card).starts_with("TAP version 14\n1..3\nok 1 - box") && tap(&card).contains("gateway|\\#1"));
+        assert!(markdown(&card).contains("gateway\\|#1"), "{}", markdown(&card));
+        assert!(html(&card).contains("A &lt;title&gt;") && !html(&card).contains("A <title>"));
+        assert_eq!((junit.matches("<failure").count(), junit.matches("<error").count()), (1, 1), "{junit}");
+        assert_eq!(card.exit_code(), 1);
+    }
+
+    #[test]
+    fn the_document_is_read_back_and_has_a_schema() {
+        let card = card();
+        let read: Scorecard = serde_json::from_str(&json(&card).unwrap()).unwrap();
+        assert_eq!(read.report, card.report);
+        assert!(schema().to_value().pointer("/properties/figures").is_some());
+    }
 }
