@@ -400,6 +400,12 @@ impl World {
         Some(name.and_then(|name| here.find(|s| s.is_named(name))).unwrap_or(first))
     }
 
+    /// True if a site serves HTTP/3 there.
+    pub fn speaks_quic(&self, at: SocketAddr) -> bool {
+        let quick = |service: &Service| service.port == at.port() && matches!(service.serve, Serve::Https { http3: true, .. });
+        self.sites.iter().any(|site| site.addresses.contains(&at.ip()) && site.services.iter().any(quick))
+    }
+
     /// The site with a name.
     pub fn named(&self, name: &str) -> Option<&Site> {
         self.sites.iter().find(|s| s.is_named(name))
