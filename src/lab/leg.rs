@@ -78,18 +78,19 @@ impl Lab {
         let standing = Standing {
             phase: order.phase,
             vantage: order.vantage,
-            clock,
+            clock: clock.clone(),
             interference: order.kind != LegKind::Control,
             coins: order.coins,
         };
         self.middlebox().standings().set(id, standing);
-        let _campaign = (order.speed != AS_THE_MACHINE).then(|| self.follow_the_clock(Some(id)));
         // What a client is given besides roots (configuration with its proxy's port, profiles, caches) is its leg's alone.
         let own = LegFolder(self.0.folder.path().join(format!("leg-{}", id.0)));
         let store = self.trust_store(&order).await?.in_leg(own.0.clone());
         let exports = self.exports_for(&order).await?;
         let files = self.leg_files(&order, &own.0)?;
         let argv = self.fill_in(&order, &store, exports.clone(), &files)?;
+        clock.set(order.clock); // what was prepared took time that is not the client's
+        let _campaign = (order.speed != AS_THE_MACHINE).then(|| self.follow_the_clock(Some(id)));
         let mut ended = self.run_in(id, order, argv, store, exports).await;
         if let (Ok(ended), Some(out)) = (&mut ended, &files.out) {
             ended.out = own_files::read(out);

@@ -80,10 +80,10 @@ pub(crate) fn exec_at() -> Outcome {
     Ok(())
 }
 
-/// Half an hour of the scenario in a second: the clock begins a quarter before nine, and a phase at ten. The client dials every 100 ms and says
-/// when things change.
+/// A quarter of an hour of the scenario in a second: the clock begins at a quarter past eight, a rule's hours at nine, a phase at ten. The client
+/// dials every 300 ms and says when things change; the record says at what minute.
 pub(crate) fn speed() -> Outcome {
-    let text = "title = \"Speed\"\n[world]\nisp_resolver = \"203.0.113.53\"\nclock = 2019-07-24T20:45:00+06:00\n\
+    let text = "title = \"Speed\"\n[world]\nisp_resolver = \"203.0.113.53\"\nclock = 2019-07-24T20:15:00+06:00\n\
          [[world.site]]\nnames = \"a.test\"\naddress = \"192.0.2.1\"\n\
          [[phase]]\nname = \"evening\"\nfrom = 2019-07-24\n[[phase.rule]]\nname = \"from-nine\"\n\
          match = { sni = \"a.test\", port = 443, schedule = \"21:00-24:00\" }\naction = \"reset\"\n\
@@ -95,7 +95,7 @@ pub(crate) fn speed() -> Outcome {
         &text.replace("2019-07-24T22:00:00+06:00\n[[", "2019-07-24T22:00:00+06:00\nunused_ok = \"the clock comes to it\"\n[["),
     )
     .with("changes.py", CHANGES);
-    let at = "2019-07-24T20:45:00+06:00";
+    let at = "2019-07-24T20:15:00+06:00";
     let arguments = [
         "exec",
         "trial.toml",
@@ -106,7 +106,9 @@ pub(crate) fn speed() -> Outcome {
         "--at",
         at,
         "--speed",
-        "1800",
+        "900",
+        "--record",
+        "record",
         "--",
         "python3",
         "changes.py",
@@ -116,13 +118,26 @@ pub(crate) fn speed() -> Outcome {
     if said.trim() != "an answer, reset, alert" || !told.contains("alert (rule: alert) in phase `night`") {
         return Err(format!("{said:?}: {told}").into());
     }
+    let events = std::fs::read_to_string(written.path("record").join("events.jsonl"))?;
+    for entry in events.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+        let (Some(action), Some(clock)) = (entry["action"].as_str(), entry["clock"].as_str()) else { continue };
+        let minute = clock.split('T').nth(1).unwrap_or_default();
+        let in_its_time = match action {
+            "forward" => minute < "21:00",
+            "reset" => ("21:00".."22:05").contains(&minute), // a phase takes some milliseconds to begin: seconds of this clock
+            _ => minute >= "22:00",
+        };
+        if !in_its_time {
+            return Err(format!("{action} at {clock}").into());
+        }
+    }
     Ok(())
 }
 
 const CHANGES: &str = r#"
 import socket, ssl, time
 context = ssl._create_unverified_context()
-seen, end = [], time.monotonic() + 20
+seen, end = [], time.monotonic() + 30
 while len(seen) < 3 and time.monotonic() < end:
     try:
         with socket.create_connection(("a.test", 443), timeout=10) as plain, context.wrap_socket(plain, server_hostname="a.test"):
@@ -133,7 +148,7 @@ while len(seen) < 3 and time.monotonic() < end:
         word = "alert" if "alert" in str(error).lower() else str(error)
     if not seen or seen[-1] != word:
         seen.append(word)
-    time.sleep(0.1)
+    time.sleep(0.3)
 print(", ".join(seen))
 "#;
 
