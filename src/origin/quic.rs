@@ -101,7 +101,11 @@ async fn converse(visit: &Visit, incoming: Incoming, sites: Vec<Site>) -> Result
     let handshake = handshake(&connection, told.get(), us);
     visit.witness.handshake(handshake.clone());
     let hello = told.get().map(|hello: &Told| Box::new(hello.hello.clone()));
-    let seen = Seen { default_name: told.get().and_then(|t| t.hello.sni.clone()), tls: Some(TlsSeen { handshake, hello }) };
+    let seen = Seen {
+        default_name: told.get().and_then(|t| t.hello.sni.clone()),
+        tls: Some(TlsSeen { handshake, hello }),
+        seat: Default::default(),
+    };
     request::all(visit, connection.clone(), seen).await;
     count(visit, &connection);
     closed(visit, connection.close_reason());
