@@ -222,6 +222,9 @@ pub struct Exec {
     /// The scenario's clock, RFC 3339
     #[arg(long, value_name = "TIME")]
     pub at: Option<String>,
+    /// Seconds of the scenario's clock in a second: schedules flip, and phases begin, as their time comes
+    #[arg(long, value_name = "N", value_parser = speed)]
+    pub speed: Option<f64>,
     /// What the command trusts: web, web+authority, web+authority+blocklist, none
     #[arg(long, default_value = "web")]
     pub trust: Trust,
@@ -257,6 +260,9 @@ pub struct Up {
     /// The scenario's clock, RFC 3339
     #[arg(long, value_name = "TIME")]
     pub at: Option<String>,
+    /// Seconds of the scenario's clock in a second: schedules flip, and phases begin, as their time comes
+    #[arg(long, value_name = "N", value_parser = speed)]
+    pub speed: Option<f64>,
     /// Print one line of JSON with addresses, files, control URL and token
     #[arg(long)]
     pub json: bool,
@@ -423,6 +429,19 @@ pub enum Format {
     /// One self-contained HTML page
     Html,
 }
+
+/// A number that a clock may run at.
+fn speed(text: &str) -> Result<f64, String> {
+    let speed: f64 = text.parse().map_err(|_| "a number of seconds is expected, such as 60".to_owned())?;
+    if (0.0..=FASTEST).contains(&speed) {
+        Ok(speed)
+    } else {
+        Err(format!("the clock runs at 0 to {FASTEST} times the machine's"))
+    }
+}
+
+/// As in the control API.
+const FASTEST: f64 = 1_000_000.0;
 
 fn default_jobs() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from).clamp(1, 8)

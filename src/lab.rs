@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 mod authorities;
 mod builder;
+mod campaign;
 mod check;
 mod client;
 mod clients;
@@ -199,7 +200,7 @@ impl Lab {
             }
         };
         let names = dns_hook(&middlebox, &recorder);
-        for (place, listener) in listeners {
+        let origins_at = |place| {
             let origins = Origins::new(Arc::clone(&world), Arc::clone(&pki), recorder.clone())
                 .with_names(Resolver::new(Arc::clone(&world), recorder.clone()).with_hook(Arc::clone(&names)))
                 .at(place)
@@ -207,13 +208,21 @@ impl Lab {
                 .with_root(root_of(&plan, &authorities, &middlebox, &recorder))
                 .with_programs(programs.addresses(place))
                 .with_dial(ground.dial_program(place));
-            tasks.0.push(origin::serve(listener, Arc::new(origins)));
+            Arc::new(origins)
+        };
+        for (place, listener) in listeners {
+            tasks.0.push(origin::serve(listener, origins_at(place)));
         }
         #[cfg(target_os = "linux")]
         if let Ground::Sealed(sealed) = &ground {
             let resolver = Resolver::new(Arc::clone(&world), recorder.clone()).with_hook(Arc::clone(&names));
             tasks.0.extend(sealed.serve_names(&resolver)?);
             sealed.start_watch()?;
+            #[cfg(feature = "http3")]
+            for (place, socket) in sealed.quic_sockets(&plan)? {
+                let served = origin::serve_http3(socket, origins_at(place));
+                tasks.0.push(served.map_err(|e| Error::machine("serve HTTP/3", e))?);
+            }
             sealed.start_wire(Arc::clone(&middlebox))?;
         }
         let lab = Self(Arc::new(Shared {

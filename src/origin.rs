@@ -14,6 +14,8 @@
 //!                                                          └► relay to a program (Exec) or a server of the user's own
 //! ```
 //!
+//! HTTP/3 comes by UDP and past this drawing: see `quic`.
+//!
 //! Every phase has a deadline, every read a cap; garbage and silence end in the record, never in a panic.
 
 use std::borrow::Cow;
@@ -46,12 +48,16 @@ mod https;
 mod mail;
 mod page;
 mod portal;
+#[cfg(feature = "http3")]
+mod quic;
 mod relay;
 mod select;
 mod shelf;
 
 pub use exec::{ExecError, ExecFiles};
 pub use portal::Root;
+#[cfg(feature = "http3")]
+pub use quic::serve_http3;
 
 /// Opens a connection to a server on the host's loopback, for [`Serve::Exec`](crate::scenario::Serve::Exec) and
 /// [`Serve::Loopback`](crate::scenario::Serve::Loopback). In the sealed network the lab knows from which namespace.

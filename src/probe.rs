@@ -9,6 +9,8 @@ pub mod detector;
 mod dial;
 mod failure;
 mod http;
+#[cfg(feature = "http3")]
+mod http3;
 mod settings;
 mod signals;
 mod split;

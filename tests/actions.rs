@@ -11,6 +11,9 @@ mod lab;
 #[path = "actions/odd.rs"]
 mod odd;
 #[cfg(target_os = "linux")]
+#[path = "actions/quic.rs"]
+mod quic;
+#[cfg(target_os = "linux")]
 #[path = "actions/rates.rs"]
 mod rates;
 #[cfg(target_os = "linux")]
@@ -26,7 +29,7 @@ fn main() -> std::process::ExitCode {
 
     type Run = fn() -> Result<(), Failed>;
     let ignored = !lab::works() && std::env::var_os("CI").is_none();
-    let all: [(&str, Run); 13] = [
+    let all: [(&str, Run); 17] = [
         ("every_action_as_clients_report_it", table::every_action),
         ("names_that_lie_as_clients_report_them", table::every_dns_trick),
         ("a_throttle_down_keeps_its_rate_and_leaves_neighbours_alone", rates::down),
@@ -35,6 +38,10 @@ fn main() -> std::process::ExitCode {
         ("a_schedule_flips_at_its_minute", time::schedule),
         ("a_chance_is_the_same_for_a_seed", time::chance),
         ("the_clock_of_exec_chooses_the_phase", time::exec_at),
+        ("a_fast_clock_flips_hours_and_enters_phases", time::speed),
+        ("http3_is_passed_or_dropped_into_a_forgeable_fallback", quic::fallback),
+        ("a_browser_speaks_http3_or_falls_back", quic::browser),
+        ("https_records_are_stripped_on_the_way", quic::stripped),
         ("a_residual_drop_outlives_its_connection", odd::residual),
         ("odd_clients_do_not_hurt_the_box", odd::clients),
         ("odd_dns_is_answered_or_dropped", odd::dns),
@@ -43,7 +50,7 @@ fn main() -> std::process::ExitCode {
     ];
     let trials = all.map(|(name, run)| Trial::test(name, run).with_ignored_flag(ignored)).into_iter().collect();
     let mut arguments = Arguments::from_args();
-    arguments.test_threads.get_or_insert(2); // each trial is a lab of its own
+    arguments.test_threads.get_or_insert(4); // each trial is a lab of its own, and most of it is waiting
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

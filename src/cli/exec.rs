@@ -38,6 +38,7 @@ async fn in_a_lab(exec: &Exec, plan: Plan, phase: usize, clock: OffsetDateTime, 
         vantage: exec.vantage,
         phase,
         clock,
+        speed: exec.speed.unwrap_or(1.0),
         deadline: NO_DEADLINE,
         terminal: true,
         coins: 0,
@@ -84,14 +85,14 @@ fn tell(lab: &Lab, truth: &LegTruth, phase: usize) {
     let connections = if count == 1 { "1 connection".to_owned() } else { format!("{count} connections") };
     print::err(format_args!("mitmlab: {connections}; {network} network, phase `{phase}`, trust `{}`", truth.trust));
     for connection in truth.connections.iter().take(MOST_LINES) {
-        print::err(format_args!("mitmlab:   {}", line(connection)));
+        print::err(format_args!("mitmlab:   {}", line(connection, phase)));
     }
     if count > MOST_LINES {
         print::err(format_args!("mitmlab:   and {} more: keep them all with `--record DIR`", count - MOST_LINES));
     }
 }
 
-fn line(connection: &Connection) -> String {
+fn line(connection: &Connection, phase: &str) -> String {
     let (host, port) = (connection.host(), connection.destination.port());
     let decision = match connection.decision() {
         None => "not seen by the box".to_owned(),
@@ -100,6 +101,9 @@ fn line(connection: &Connection) -> String {
             None => format!("{} ({})", decision.action, decision.reason),
         },
     };
+    // Under a clock that runs faster the campaign goes on.
+    let later = connection.decision().filter(|decision| decision.phase != phase);
+    let decision = later.map_or(decision.clone(), |later| format!("{decision} in phase `{}`", later.phase));
     let shown =
         connection.presented.first().map(|leaf| format!(", shown `{}` from `{}`", leaf.subject, leaf.issuer)).unwrap_or_default();
     let clear = connection.upgrade.as_ref().filter(|upgrade| !upgrade.clear.is_empty());

@@ -49,6 +49,9 @@ async fn stay_up(
     let evidence = lab.evidence(wanted);
     lab.enter(&lab.plan().phases[phase].name.clone())?;
     lab.clock().set(clock);
+    if let Some(speed) = options.speed {
+        lab.clock().run_at(speed);
+    }
     let running = Arc::new(Running::new(lab, options.proxy_port).await?);
     let token = Token::fresh().map_err(Error::Machine)?;
     let listener = into_tokio(listener)?;
@@ -99,6 +102,9 @@ fn beside(options: &Up) -> Result<u8, Error> {
         if let Some(value) = value {
             command.args([option, value]);
         }
+    }
+    if let Some(speed) = options.speed {
+        command.arg("--speed").arg(speed.to_string());
     }
     if let Some(root) = &options.root {
         command.arg("--root").arg(root);

@@ -88,7 +88,7 @@ fn moved(change: &ClockChange, now: OffsetDateTime) -> Result<Option<OffsetDateT
 }
 
 fn view(clock: &Clock) -> ClockView {
-    ClockView { now: told(clock.now()), offset_s: clock.offset().whole_seconds() }
+    ClockView { now: told(clock.now()), offset_s: clock.offset().whole_seconds(), speed: clock.speed() }
 }
 
 fn phases(app: &App, plan: &Plan, now: &str) -> Vec<PhaseView> {

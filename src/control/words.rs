@@ -115,6 +115,8 @@ pub struct ClockView {
     pub now: String,
     /// Seconds to add to it to get the machine's.
     pub offset_s: i64,
+    /// Seconds of the scenario in a second of the machine. At another speed than 1, phases begin when the clock comes to their dates.
+    pub speed: f64,
 }
 
 /// How to move the clock. What is not said stays.

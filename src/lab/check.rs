@@ -112,6 +112,7 @@ fn control_key(check: &Check) -> String {
 
 fn order(number: usize, check: &Check, kind: LegKind) -> Order {
     Order {
+        speed: super::campaign::AS_THE_MACHINE,
         check: Some(check.name.clone()),
         kind,
         argv: check.client.argv().to_vec(),

@@ -148,6 +148,7 @@ impl Client {
         let phase = named.unwrap_or_else(|| self.lab.standing().phase);
         let beginning = named.and_then(|phase| plan.phases[phase].from);
         Ok(Order {
+            speed: super::campaign::AS_THE_MACHINE,
             check: None,
             kind,
             argv: self.argv.clone(),

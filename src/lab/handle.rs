@@ -24,6 +24,7 @@ pub struct Running {
     outside: Option<Entrance>,
     legs: Arc<Mutex<BTreeMap<u32, Started>>>,
     end: Notify,
+    _campaign: super::campaign::Following,
 }
 
 /// A leg that was started by hand.
@@ -56,7 +57,8 @@ impl Running {
         let inside = if proxy { Some(lab.open(Vantage::Inside, port).await?) } else { None };
         let outside = if proxy { Some(lab.open(Vantage::Outside, 0).await?) } else { None };
         lab.recorder().keep_at_most(MOST_ENTRIES);
-        Ok(Self { lab, inside, outside, legs: Arc::default(), end: Notify::new() })
+        let campaign = lab.follow_the_clock(None);
+        Ok(Self { lab, inside, outside, legs: Arc::default(), end: Notify::new(), _campaign: campaign })
     }
 
     /// The lab.

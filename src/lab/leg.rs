@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 
+use super::campaign::AS_THE_MACHINE;
 use super::own_files::{self, OwnFiles};
 use super::{Ground, Lab};
 use crate::client::presets::Home;
@@ -37,6 +38,9 @@ pub struct Order {
     pub phase: usize,
     /// The scenario's clock at the start.
     pub clock: time::OffsetDateTime,
+    /// Seconds of the scenario's clock in a second of the machine. At another speed than 1 the leg goes on through the phases of the
+    /// campaign as their dates come.
+    pub speed: f64,
     /// How long it may take.
     pub deadline: Duration,
     /// The terminal is the client's: nothing is captured.
@@ -67,10 +71,14 @@ impl Lab {
     /// The same, under a number that was taken before.
     pub(super) async fn leg_as(&self, id: LegId, order: Order) -> Result<Ended, Error> {
         let clock = Clock::starting_at(order.clock);
+        if order.speed != AS_THE_MACHINE {
+            clock.run_at(order.speed);
+            self.0.authorities.pin(order.clock); // a root that is installed stays the same over days
+        }
         let standing = Standing {
             phase: order.phase,
             vantage: order.vantage,
-            clock,
+            clock: clock.clone(),
             interference: order.kind != LegKind::Control,
             coins: order.coins,
         };
@@ -81,6 +89,8 @@ impl Lab {
         let exports = self.exports_for(&order).await?;
         let files = self.leg_files(&order, &own.0)?;
         let argv = self.fill_in(&order, &store, exports.clone(), &files)?;
+        clock.set(order.clock); // what was prepared took time that is not the client's
+        let _campaign = (order.speed != AS_THE_MACHINE).then(|| self.follow_the_clock(Some(id)));
         let mut ended = self.run_in(id, order, argv, store, exports).await;
         if let (Ok(ended), Some(out)) = (&mut ended, &files.out) {
             ended.out = own_files::read(out);

@@ -84,6 +84,22 @@ impl SealedGround {
         ports.into_iter().map(|(place, port)| Ok((place, self.listener(place, port)?))).collect()
     }
 
+    /// Opens the datagram sockets of sites that speak HTTP/3, and hands them out to be served.
+    #[cfg(feature = "http3")]
+    pub(super) fn quic_sockets(&self, plan: &Plan) -> Result<Vec<(Place, std::net::UdpSocket)>, Error> {
+        let quick = |site: &crate::scenario::Site| {
+            let ports = site.services.iter().filter(|s| matches!(s.serve, Serve::Https { http3: true, .. })).map(|s| s.port);
+            ports.map(|port| (site.place == Place::Outside, port)).collect::<Vec<_>>()
+        };
+        let ports: std::collections::BTreeSet<_> = plan.world.sites.iter().flat_map(quick).collect();
+        let open = |(outside, port)| {
+            let place = if outside { Place::Outside } else { Place::Inside };
+            let failed = |e| Error::machine(format!("open UDP port {port} {place:?} for HTTP/3"), e);
+            Ok((place, self.sealed.bind_plain_udp(place, port).map_err(failed)?))
+        };
+        ports.into_iter().map(open).collect()
+    }
+
     /// Serves names: the ISP's resolver inside, everybody else's outside.
     pub(super) fn serve_names(&self, resolver: &Resolver) -> Result<Vec<tokio::task::JoinHandle<()>>, Error> {
         let mut tasks = Vec::new();

@@ -303,7 +303,10 @@ impl Handler for OnTheWire {
             }
             let arrival = this.arrive_at(from, to, Transport::Udp);
             let action = this.middlebox.settle_datagram(&arrival);
-            this.over(&arrival);
+            // What passes to a server that speaks QUIC is the server's to tell on, to its end.
+            if action.is_some() || !this.middlebox.plan.world.speaks_quic(to) {
+                this.over(&arrival);
+            }
             action
         })
     }

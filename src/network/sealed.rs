@@ -114,6 +114,11 @@ impl Sealed {
         self.run_in(place.into(), move || sockets::bind_udp(port))?
     }
 
+    /// The same for a reader that sets the socket's options itself (a QUIC library). Dual-stack, transparent, non-blocking.
+    pub fn bind_plain_udp(&self, place: Place, port: u16) -> io::Result<UdpSocket> {
+        self.run_in(place.into(), move || sockets::bind_plain_udp(port))?
+    }
+
     /// Runs something where sockets that it makes belong to a namespace, and waits for it. In the box that is the
     /// calling thread.
     pub fn run_in<R: Send + 'static>(&self, at: At, work: impl FnOnce() -> R + Send + 'static) -> io::Result<R> {

@@ -176,6 +176,12 @@ const MOST_BYTES: u64 = 1 << 30;
 fn mark(headers: &mut HeaderMap, selected: Option<&Selected<'_>>, seen: &Seen) {
     headers.insert(HeaderName::from_static("x-mitmlab-origin"), HeaderValue::from_static("genuine"));
     headers.insert(header::SERVER, HeaderValue::from_static("mitmlab-origin"));
+    if let (Some(selected), true) = (selected, seen.tls.is_some())
+        && matches!(selected.service.serve, Serve::Https { http3: true, .. })
+        && let Ok(value) = HeaderValue::try_from(format!("h3=\":{}\"; ma=86400", selected.service.port))
+    {
+        headers.insert(header::ALT_SVC, value); // RFC 7838 section 3
+    }
     // Only over a secure connection (RFC 6797 section 7.2).
     if let (Some(Serve::Https { hsts: true, .. }), true) = (selected.map(|s| &s.service.serve), seen.tls.is_some()) {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));

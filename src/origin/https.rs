@@ -103,7 +103,7 @@ async fn failed(visit: &Visit, ended: &Ended, mut raw: impl AsyncRead + AsyncWri
 }
 
 /// The site's certificate. Issuing may take long (an RSA key) or read files: not on the runtime's threads.
-async fn issued(pki: &Arc<PublicPki>, site: &Site) -> Result<Arc<Issued>, String> {
+pub(super) async fn issued(pki: &Arc<PublicPki>, site: &Site) -> Result<Arc<Issued>, String> {
     if let Some(issued) = pki.issued(site) {
         return Ok(issued);
     }

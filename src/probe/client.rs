@@ -47,6 +47,10 @@ pub struct Options {
     /// Offer HTTP/2
     #[arg(long)]
     pub http2: bool,
+    /// Try HTTP/3 over QUIC first, and TCP where nobody answers; what became of QUIC is told on standard error
+    #[cfg(feature = "http3")]
+    #[arg(long)]
+    pub http3: bool,
     /// PEM bundle of trusted roots [default: $SSL_CERT_FILE, else the system's]
     #[arg(long, value_name = "FILE")]
     pub cacert: Option<PathBuf>,
@@ -60,7 +64,7 @@ pub struct Options {
 pub struct Answer {
     /// Status code.
     pub status: u16,
-    /// `HTTP/1.1` or `HTTP/2.0`.
+    /// `HTTP/1.1`, `HTTP/2.0` or `HTTP/3.0`.
     pub version: String,
     /// First line of the body, at most 200 characters.
     pub first_line: String,
@@ -68,12 +72,17 @@ pub struct Answer {
     pub pin: String,
     /// The address that was dialled.
     pub address: SocketAddr,
+    /// Why it did not come over QUIC, if that was tried.
+    pub fell_back: Option<String>,
 }
 
 /// Asks, prints the answer on `out` or the failure on `err`, returns the exit code.
 pub async fn run(options: &Options, settings: Settings, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
     let written = match fetch(options, settings).await {
-        Ok(answer) => writeln!(out, "{} {}\n{}", answer.version, answer.status, answer.first_line).map(|()| 0),
+        Ok(answer) => {
+            let told = answer.fell_back.iter().try_for_each(|why| writeln!(err, "mitmlab client: falling back to TCP: {why}"));
+            told.and_then(|()| writeln!(out, "{} {}\n{}", answer.version, answer.status, answer.first_line)).map(|()| 0)
+        }
         Err(failure) => writeln!(err, "mitmlab client: ({}) {failure}", failure.exit_code()).map(|()| failure.exit_code()),
     };
     written.unwrap_or(WRITE_FAILED)
@@ -89,7 +98,13 @@ pub async fn fetch(options: &Options, settings: Settings) -> Result<Answer, Fail
     let limit = Duration::from_secs(options.max_time.clamp(1, LONGEST_TIME_S));
     let late = |step| move |_| Failure::Timeout { seconds: limit.as_secs(), step };
     let began = tokio::time::Instant::now();
-    let secured = timeout(limit, handshake(&url, options, settings)).await.map_err(late("connecting"))??;
+    let fell_back = match timeout(limit, quic(&url, options, &settings)).await.map_err(late("waiting for the answer"))?? {
+        Tried::Answer(answer) => return Ok(answer),
+        Tried::Not => None,
+        Tried::Silence(why) => Some(why),
+    };
+    let left = limit.saturating_sub(began.elapsed());
+    let secured = timeout(left, handshake(&url, options, settings)).await.map_err(late("connecting"))??;
     let Secured { stream, shown, address, .. } = secured;
     let pin = shown.chain.first().and_then(|leaf| spki_pin(leaf).ok()).unwrap_or_default();
     if !options.pin.is_empty() && !options.pin.iter().any(|wanted| bare(wanted) == pin) {
@@ -100,10 +115,46 @@ pub async fn fetch(options: &Options, settings: Settings) -> Result<Answer, Fail
     let left = limit.saturating_sub(began.elapsed());
     let reply = timeout(left, get(stream, &url, h2)).await.map_err(late("waiting for the answer"))??;
     let first_line = first_line(&reply);
-    Ok(Answer { status: reply.status, version: reply.version, first_line, pin, address })
+    Ok(Answer { status: reply.status, version: reply.version, first_line, pin, address, fell_back })
 }
 
-async fn handshake(url: &Url, options: &Options, mut settings: Settings) -> Result<Secured, Failure> {
+/// What came of HTTP/3.
+enum Tried {
+    /// It was not asked for.
+    Not,
+    /// Nobody answered.
+    Silence(String),
+    #[cfg_attr(not(feature = "http3"), expect(dead_code, reason = "there is no HTTP/3 in this build"))]
+    Answer(Answer),
+}
+
+#[cfg(not(feature = "http3"))]
+async fn quic(_: &Url, _: &Options, _: &Settings) -> Result<Tried, Failure> {
+    Ok(Tried::Not)
+}
+
+#[cfg(feature = "http3")]
+async fn quic(url: &Url, options: &Options, settings: &Settings) -> Result<Tried, Failure> {
+    use super::http3::{Outcome, get};
+    if !options.http3 {
+        return Ok(Tried::Not);
+    }
+    let (hello, manner, settings) = manners(options, settings.clone());
+    let (reply, shown, address) = match get(url, &hello, manner, &settings).await? {
+        Outcome::Silence(why) => return Ok(Tried::Silence(why)),
+        Outcome::Answer(answer) => *answer,
+    };
+    let pin = shown.chain.first().and_then(|leaf| spki_pin(leaf).ok()).unwrap_or_default();
+    let first_line = first_line(&reply);
+    Ok(Tried::Answer(Answer { status: reply.status, version: reply.version, first_line, pin, address, fell_back: None }))
+}
+
+async fn handshake(url: &Url, options: &Options, settings: Settings) -> Result<Secured, Failure> {
+    let (hello, manner, settings) = manners(options, settings);
+    secure(url, &hello, manner, &settings).await.map_err(|ended| ended.failure)
+}
+
+fn manners(options: &Options, mut settings: Settings) -> (Hello, Manner, Settings) {
     if let Some(bundle) = &options.cacert {
         settings.roots = Some(bundle.clone());
     }
@@ -117,7 +168,7 @@ async fn handshake(url: &Url, options: &Options, mut settings: Settings) -> Resu
         connect: options.connect,
     };
     let manner = if options.insecure { Manner::Look } else { Manner::Refuse };
-    secure(url, &hello, manner, &settings).await.map_err(|ended| ended.failure)
+    (hello, manner, settings)
 }
 
 /// close_notify, then FIN, as a pinned program does that changed its mind.

@@ -18,19 +18,24 @@ pub(super) async fn dial(
         Some(_) => None,
         None => settings.proxy_for(url)?,
     };
-    let addresses = match (connect, &proxy) {
+    let found = match (connect, &proxy) {
         (Some(address), _) => vec![address],
         (None, Some(proxy)) => resolve(proxy, proxy.clone()).await?,
-        (None, None) => match url.address() {
-            Some(ip) => vec![SocketAddr::new(ip, url.port)],
-            None => resolve(&url.host, (url.host.clone(), url.port)).await?,
-        },
+        (None, None) => addresses(url).await?,
     };
-    let (mut stream, address) = first_that_answers(&addresses).await?;
+    let (mut stream, address) = first_that_answers(&found).await?;
     if let Some(proxy) = &proxy {
         open_way(&mut stream, url, proxy).await?;
     }
     Ok((stream, address))
+}
+
+/// The addresses of a URL's host. At least one.
+pub(super) async fn addresses(url: &Url) -> Result<Vec<SocketAddr>, Failure> {
+    match url.address() {
+        Some(ip) => Ok(vec![SocketAddr::new(ip, url.port)]),
+        None => resolve(&url.host, (url.host.clone(), url.port)).await,
+    }
 }
 
 async fn resolve(host: &str, what: impl tokio::net::ToSocketAddrs) -> Result<Vec<SocketAddr>, Failure> {

@@ -44,11 +44,16 @@ where
 }
 
 fn request(target: String, url: &Url, host: bool) -> Result<Request<Empty<Bytes>>, Failure> {
-    let mut builder = Request::get(target).header(USER_AGENT, concat!("mitmlab/", env!("CARGO_PKG_VERSION")));
+    let mut builder = Request::get(target).header(USER_AGENT, user_agent());
     if host {
         builder = builder.header(HOST, url.authority());
     }
     builder.body(Empty::new()).map_err(|e| Failure::Setting { what: format!("URL `{url}`"), reason: e.to_string() })
+}
+
+/// What the lab's own client calls itself.
+pub(super) fn user_agent() -> &'static str {
+    concat!("mitmlab/", env!("CARGO_PKG_VERSION"))
 }
 
 async fn read(mut response: Response<Incoming>) -> Result<Reply, Failure> {
@@ -78,4 +83,4 @@ fn chain(error: &hyper::Error) -> String {
 }
 
 /// Enough for a first line; a bound all the same.
-const LONGEST_BODY: usize = 64 * 1024;
+pub(super) const LONGEST_BODY: usize = 64 * 1024;

@@ -138,7 +138,7 @@ pub(super) fn in_words(refusal: &Refusal) -> Failure {
     }
 }
 
-fn config(
+pub(super) fn config(
     url: &Url,
     hello: &Hello,
     manner: Manner,
@@ -167,6 +167,15 @@ fn server_name(host: &str) -> Result<ServerName<'static>, Failure> {
     let wrong =
         |e: rustls_pki_types::InvalidDnsNameError| Failure::Setting { what: format!("name `{host}`"), reason: e.to_string() };
     ServerName::try_from(host.to_owned()).map_err(wrong)
+}
+
+/// The same for a failure that is told in words only.
+#[cfg(feature = "http3")]
+pub(super) fn explain_tls(error: &str, shown: Option<&Shown>) -> Failure {
+    match shown.and_then(|s| s.refusal.as_ref()) {
+        Some(refusal) => in_words(refusal),
+        None => Failure::Handshake(error.to_owned()),
+    }
 }
 
 fn explain(error: &std::io::Error, shown: Option<&Shown>) -> Failure {

@@ -54,6 +54,11 @@ impl Clock {
         self.replace(self.now(), speed.max(0.0));
     }
 
+    /// How fast it runs, in seconds of the scenario for a second of the machine's.
+    pub fn speed(&self) -> f64 {
+        self.hands().speed
+    }
+
     /// What a moment of the scenario is on this machine's clock.
     pub fn to_machine(&self, moment: OffsetDateTime) -> OffsetDateTime {
         (moment + self.offset()).to_offset(UtcOffset::UTC)

@@ -255,6 +255,7 @@ const FILES: &[(&str, &str)] = embed![
     "scenarios/pinned-client-refuses-even-with-root.toml",
     "scenarios/refusing-box-closes-the-connection.toml",
     "scenarios/reset-is-not-a-refusal.toml",
+    "scenarios/quic-dropped-falls-back-to-a-forgery.toml",
     "scenarios/rule-by-address-hits-bystanders.toml",
     "scenarios/russia-isolation.toml",
     "scenarios/russia-tspu-address.toml",

@@ -19,6 +19,8 @@ use super::words::{
     Action, Direction, First, Messages, OriginTrust, Place, TlsVersion, Transport, Trust, UpstreamFault, Vantage, VerdictKind,
 };
 
+mod world;
+
 /// A scenario, resolved.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plan {
@@ -389,19 +391,5 @@ impl Plan {
     pub fn refuses_bad_origins(&self, phase: &Phase) -> bool {
         let refuses = self.authority.as_ref().is_some_and(|a| a.upstream_fault == UpstreamFault::Refuse);
         refuses && phase.rules.iter().any(|rule| rule.action == Action::Intercept)
-    }
-}
-
-impl World {
-    /// The site at an address, by name if several share it.
-    pub fn site(&self, address: IpAddr, name: Option<&str>) -> Option<&Site> {
-        let mut here = self.sites.iter().filter(|s| s.addresses.contains(&address)).peekable();
-        let first = *here.peek()?;
-        Some(name.and_then(|name| here.find(|s| s.is_named(name))).unwrap_or(first))
-    }
-
-    /// The site with a name.
-    pub fn named(&self, name: &str) -> Option<&Site> {
-        self.sites.iter().find(|s| s.is_named(name))
     }
 }

@@ -279,10 +279,10 @@ pub enum Action {
     },
     /// Limits the rate.
     Throttle {
-        /// Kilobit per second towards the client; 0 leaves the direction alone.
+        /// Kilobit of payload per second towards the client, as it measures them; 0 leaves the direction alone.
         #[serde(default)]
         down_kbps: u32,
-        /// Kilobit per second from the client; 0 leaves the direction alone.
+        /// Kilobit of payload per second from the client; 0 leaves the direction alone.
         #[serde(default)]
         up_kbps: u32,
         /// Drop or queue.

@@ -47,6 +47,13 @@ impl Witness {
         Self::with(recorder, key, id, half, Observer::Origin, known.is_none())
     }
 
+    /// The same for a QUIC connection.
+    pub fn open_udp(recorder: &Recorder, key: FlowKey, vantage: Vantage) -> Self {
+        let known = recorder.find(key);
+        let (id, half) = known.unwrap_or_else(|| recorder.open(key, Transport::Udp, vantage, Observer::Origin));
+        Self::with(recorder, key, id, half, Observer::Origin, known.is_none())
+    }
+
     /// The box's witness of a half of a connection that the record knows already.
     pub fn of(recorder: &Recorder, key: FlowKey, id: ConnectionId, half: Half, by: Observer) -> Self {
         Self::with(recorder, key, id, half, by, false)
@@ -66,6 +73,17 @@ impl Witness {
             app: Arc::default(),
             state: Mutex::default(),
         }))
+    }
+
+    /// Bytes above TLS.
+    pub fn app(&self) -> &Arc<Tally> {
+        &self.0.app
+    }
+
+    /// An alert of the client's that came in a CONNECTION_CLOSE frame of QUIC (RFC 9001 section 4.8).
+    pub fn quic_alert(&self, number: u8) {
+        let after = self.state().handshaken;
+        self.alert(super::alert(self.peer(), number, Some(level(number)), None, after));
     }
 
     /// Bytes on the socket.

@@ -80,6 +80,78 @@ pub(crate) fn exec_at() -> Outcome {
     Ok(())
 }
 
+/// A quarter of an hour of the scenario in a second: the clock begins at a quarter past eight, a rule's hours at nine, a phase at ten. The client
+/// dials every 300 ms and says when things change; the record says at what minute.
+pub(crate) fn speed() -> Outcome {
+    let text = "title = \"Speed\"\n[world]\nisp_resolver = \"203.0.113.53\"\nclock = 2019-07-24T20:15:00+06:00\n\
+         [[world.site]]\nnames = \"a.test\"\naddress = \"192.0.2.1\"\n\
+         [[phase]]\nname = \"evening\"\nfrom = 2019-07-24\n[[phase.rule]]\nname = \"from-nine\"\n\
+         match = { sni = \"a.test\", port = 443, schedule = \"21:00-24:00\" }\naction = \"reset\"\n\
+         [[phase]]\nname = \"night\"\nfrom = 2019-07-24T22:00:00+06:00\n[[phase.rule]]\nname = \"alert\"\n\
+         match = { sni = \"a.test\", port = 443 }\naction = { alert = { number = 80 } }\n"
+        .to_owned()
+        + &CHECK.replace("expect", "phase = \"evening\"\nat = 2019-07-24T21:30:00+06:00\nexpect");
+    let written = Written::new(
+        &text.replace("2019-07-24T22:00:00+06:00\n[[", "2019-07-24T22:00:00+06:00\nunused_ok = \"the clock comes to it\"\n[["),
+    )
+    .with("changes.py", CHANGES);
+    let at = "2019-07-24T20:15:00+06:00";
+    let arguments = [
+        "exec",
+        "trial.toml",
+        "--network",
+        "sealed",
+        "--phase",
+        "evening",
+        "--at",
+        at,
+        "--speed",
+        "900",
+        "--record",
+        "record",
+        "--",
+        "python3",
+        "changes.py",
+    ];
+    let output = written.raw(&arguments);
+    let (said, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if said.trim() != "an answer, reset, alert" || !told.contains("alert (rule: alert) in phase `night`") {
+        return Err(format!("{said:?}: {told}").into());
+    }
+    let events = std::fs::read_to_string(written.path("record").join("events.jsonl"))?;
+    for entry in events.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+        let (Some(action), Some(clock)) = (entry["action"].as_str(), entry["clock"].as_str()) else { continue };
+        let minute = clock.split('T').nth(1).unwrap_or_default();
+        let in_its_time = match action {
+            "forward" => minute < "21:00",
+            "reset" => ("21:00".."22:05").contains(&minute), // a phase takes some milliseconds to begin: seconds of this clock
+            _ => minute >= "22:00",
+        };
+        if !in_its_time {
+            return Err(format!("{action} at {clock}").into());
+        }
+    }
+    Ok(())
+}
+
+const CHANGES: &str = r#"
+import socket, ssl, time
+context = ssl._create_unverified_context()
+seen, end = [], time.monotonic() + 30
+while len(seen) < 3 and time.monotonic() < end:
+    try:
+        with socket.create_connection(("a.test", 443), timeout=10) as plain, context.wrap_socket(plain, server_hostname="a.test"):
+            word = "an answer"
+    except ConnectionResetError:
+        word = "reset"
+    except ssl.SSLError as error:
+        word = "alert" if "alert" in str(error).lower() else str(error)
+    if not seen or seen[-1] != word:
+        seen.append(word)
+    time.sleep(0.3)
+print(", ".join(seen))
+"#;
+
 fn head(when: &str, seed: u32) -> String {
     format!(
         "title = \"Time\"\n[world]\nisp_resolver = \"203.0.113.53\"\nseed = {seed}\nclock = 2019-07-24T12:00:00+06:00\n\

@@ -36,7 +36,6 @@ pub(super) fn on_wire(rates: &Rates) -> Act {
     })
 }
 
-/// Bytes are counted without the headers that the wire counts too, so a stream at the same rate is a few percent faster.
 pub(super) async fn on_stream(on: &OnStream<'_>, client: &mut Client, rates: &Rates) -> Told {
     tokio::time::sleep(rates.delay).await;
     let pace = |rate: Option<u64>| rate.map(|bits| Pace::new(bits, rates.policing == Policing::Drop));

@@ -50,6 +50,11 @@ pub(super) fn bind_udp(port: u16) -> io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
+/// The same without being told: whoever reads it asks for destinations itself, and has no room for being told twice.
+pub(super) fn bind_plain_udp(port: u16) -> io::Result<UdpSocket> {
+    Ok(bind(Type::DGRAM, Protocol::UDP, port)?.into())
+}
+
 /// A TCP socket, not connected, that speaks with a client's address.
 pub(super) fn tcp_as(client: IpAddr, to: SocketAddr) -> io::Result<Socket> {
     let (client, domain) = match to.ip().to_canonical() {

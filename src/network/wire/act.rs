@@ -84,7 +84,7 @@ pub enum Scope {
     FourTuple,
 }
 
-/// A rate limit. Each direction has its own account.
+/// A rate limit. Each direction has its own account. Rates are of TCP payload, as a client measures them: headers are not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Throttle {
     /// Bits per second from the client; none leaves the direction alone.

@@ -85,10 +85,11 @@ impl State {
                 self.half_mut(side).pass(tcp, buffer);
                 return Fate::Forward(Port::Divert);
             };
-            match limiter.ask(frame.len() - tcp.net.l3, ctx.now) {
+            let payload = size.min(tcp.len() - from);
+            match limiter.ask(payload, ctx.now) {
                 Turn::Now => self.send(side, frame, ctx),
                 Turn::Later => {
-                    limiter.wait(frame.clone());
+                    limiter.wait(frame.clone(), payload);
                     if let Some(tcp) = super::flow::reread(&frame) {
                         self.half_mut(side).pass(&tcp, &frame);
                     }

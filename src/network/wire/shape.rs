@@ -1,4 +1,7 @@
 //! Rate limits: policing drops what is too much, shaping lets it wait. Pure; the clock is an argument.
+//!
+//! A rate is of payload: what a client can measure. Headers are not counted, so packets without payload (acknowledgements) cost
+//! nothing, and the wire and the stream mean the same by a rate.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -15,7 +18,7 @@ pub(super) struct Limiter {
 #[derive(Debug)]
 enum Account {
     Police { second: Instant, spent: u64 },
-    Shape { free: Instant, waiting: VecDeque<Vec<u8>>, bytes: usize },
+    Shape { free: Instant, waiting: VecDeque<(Vec<u8>, usize)>, bytes: usize },
 }
 
 /// What is done with a packet.
@@ -38,13 +41,16 @@ impl Limiter {
         Self { bytes_per_second: (bits_per_second / 8).max(1), account }
     }
 
-    /// Asks for a packet of `length` bytes.
+    /// Asks for a packet with a payload of `length` bytes.
     pub(super) fn ask(&mut self, length: usize, now: Instant) -> Turn {
         let cost = self.cost(length);
         match &mut self.account {
             Account::Police { second, spent } => {
                 if now.duration_since(*second) >= Duration::from_secs(1) {
                     (*second, *spent) = (now, 0);
+                }
+                if length == 0 {
+                    return Turn::Now;
                 }
                 // The first packet of a second always passes: a rate below one packet per second would be a drop.
                 if *spent > 0 && *spent + length as u64 > self.bytes_per_second {
@@ -63,11 +69,11 @@ impl Limiter {
         }
     }
 
-    /// Queues a packet that was told to wait.
-    pub(super) fn wait(&mut self, frame: Vec<u8>) {
+    /// Queues a packet that was told to wait, with a payload of `length` bytes.
+    pub(super) fn wait(&mut self, frame: Vec<u8>, length: usize) {
         if let Account::Shape { waiting, bytes, .. } = &mut self.account {
-            *bytes += frame.len();
-            waiting.push_back(frame);
+            *bytes += length;
+            waiting.push_back((frame, length));
         }
     }
 
@@ -78,9 +84,9 @@ impl Limiter {
         if *free > now {
             return None;
         }
-        let frame = waiting.pop_front()?;
-        *bytes -= frame.len();
-        *free += Duration::from_nanos((frame.len() as u64).saturating_mul(1_000_000_000) / rate);
+        let (frame, length) = waiting.pop_front()?;
+        *bytes -= length;
+        *free += Duration::from_nanos((length as u64).saturating_mul(1_000_000_000) / rate);
         Some(frame)
     }
 
@@ -97,7 +103,7 @@ impl Limiter {
     }
 }
 
-/// Bytes that may wait in one direction of one flow: what a home router of the 2010s held.
+/// Payload bytes that may wait in one direction of one flow: what a home router of the 2010s held.
 const QUEUE: usize = 256 * 1024;
 
 #[cfg(test)]
@@ -121,7 +127,7 @@ mod tests {
         assert_eq!(limiter.ask(500, start), Turn::Now);
         for first in 0..3 {
             assert_eq!(limiter.ask(500, start), Turn::Later);
-            limiter.wait(vec![first; 500]);
+            limiter.wait(vec![first; 500], 500);
         }
         assert!(limiter.due(start).is_none());
         let mut now = start;
@@ -139,7 +145,7 @@ mod tests {
         let mut limiter = Limiter::new(8, Beyond::Shape, start);
         let mut kept = 0;
         while limiter.ask(65_000, start) != Turn::Never {
-            limiter.wait(vec![0; 65_000]);
+            limiter.wait(vec![0; 65_000], 65_000);
             kept += 1;
         }
         assert!(kept < 7);
