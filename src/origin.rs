@@ -51,6 +51,8 @@ mod select;
 mod shelf;
 
 pub use exec::{ExecError, ExecFiles};
+#[doc(hidden)]
+pub use mail::feed_mail;
 pub use portal::Root;
 
 /// Opens a connection to a server on the host's loopback, for [`Serve::Exec`](crate::scenario::Serve::Exec) and
