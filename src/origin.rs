@@ -55,6 +55,8 @@ mod select;
 mod shelf;
 
 pub use exec::{ExecError, ExecFiles};
+#[doc(hidden)]
+pub use mail::feed_mail;
 pub use portal::Root;
 #[cfg(feature = "http3")]
 pub use quic::serve_http3;

@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 mod accounts;
+mod feed;
 mod imap;
 mod line;
 mod pop3;
@@ -22,6 +23,7 @@ mod sasl;
 mod smtp;
 
 pub(super) use accounts::PostOffice;
+pub use feed::feed_mail;
 
 use super::accept::{Visit, drain};
 use super::first::{self, Beginning, First};
@@ -224,7 +226,11 @@ fn session(visit: &Visit, mail: Mail, security: Security) -> Box<dyn Session> {
         client: visit.client.ip(),
         office: Arc::clone(&visit.origins.post),
     };
-    match mail.service.protocol() {
+    session_of(setting)
+}
+
+fn session_of(setting: Setting) -> Box<dyn Session> {
+    match setting.mail.service.protocol() {
         MailProtocol::Smtp => Box::new(smtp::Smtp::new(setting)),
         MailProtocol::Imap => Box::new(imap::Imap::new(setting)),
         MailProtocol::Pop3 => Box::new(pop3::Pop3::new(setting)),
