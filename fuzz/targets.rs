@@ -20,10 +20,10 @@ use mitmlab::x509::tbs::Parsed;
 use rustls_pki_types::CertificateDer;
 
 /// A name, as in `fuzz_targets` and `corpus`, and its function.
-pub type Target = (&'static str, fn(&[u8]));
+pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const ALL: &[Target] = &[
+pub(crate) const ALL: &[Target] = &[
     ("client_hello", client_hello),
     ("first_bytes", first_bytes),
     ("greeting", greeting),
@@ -38,7 +38,7 @@ pub const ALL: &[Target] = &[
 ];
 
 /// A ClientHello in records; what is read can be told.
-pub fn client_hello(bytes: &[u8]) {
+pub(crate) fn client_hello(bytes: &[u8]) {
     if let Outcome::Hello(hello, _) = hello::read(bytes) {
         let told = hello.to_record(Transport::Tcp, 1);
         assert!(told.ja3.len() == 32, "{}", told.ja3);
@@ -47,7 +47,7 @@ pub fn client_hello(bytes: &[u8]) {
 }
 
 /// The first bytes of a connection: TLS, an HTTP head, another protocol. A decision that was made stays when more comes.
-pub fn first_bytes(bytes: &[u8]) {
+pub(crate) fn first_bytes(bytes: &[u8]) {
     let _ = sniff::sniff(bytes, First::Segment);
     let mut decided = false;
     for end in (0..=bytes.len()).step_by(bytes.len() / 64 + 1) {
@@ -62,12 +62,12 @@ pub fn first_bytes(bytes: &[u8]) {
 }
 
 /// What a server says first.
-pub fn greeting(bytes: &[u8]) {
+pub(crate) fn greeting(bytes: &[u8]) {
     let _ = sniff::greeting(bytes).may_start_tls();
 }
 
 /// A conversation that the box reads along: HTTP, a WebSocket, mail. The first byte of each piece says who speaks.
-pub fn conversation(bytes: &[u8]) {
+pub(crate) fn conversation(bytes: &[u8]) {
     let recorder = Recorder::new();
     let key = (SocketAddr::new(HERE, 40_000), SocketAddr::new(HERE, 443));
     let (id, _) = recorder.open(key, Transport::Tcp, Vantage::Inside, Observer::Box);
@@ -82,7 +82,7 @@ pub fn conversation(bytes: &[u8]) {
 }
 
 /// Frames of a WebSocket: whatever the pieces, the same frames are told.
-pub fn websocket(bytes: &[u8]) {
+pub(crate) fn websocket(bytes: &[u8]) {
     let told = |piece: usize| {
         let (mut frames, mut told) = (Frames::from(Side::Client), Vec::<Frame>::new());
         bytes.chunks(piece).for_each(|part| frames.read(part, &mut |frame| told.push(frame)));
@@ -92,22 +92,22 @@ pub fn websocket(bytes: &[u8]) {
 }
 
 /// A client's side of SMTP.
-pub fn smtp(bytes: &[u8]) {
+pub(crate) fn smtp(bytes: &[u8]) {
     mitmlab::origin::feed_mail(MailService::Smtp, bytes);
 }
 
 /// A client's side of IMAP.
-pub fn imap(bytes: &[u8]) {
+pub(crate) fn imap(bytes: &[u8]) {
     mitmlab::origin::feed_mail(MailService::Imap, bytes);
 }
 
 /// A client's side of POP3.
-pub fn pop3(bytes: &[u8]) {
+pub(crate) fn pop3(bytes: &[u8]) {
     mitmlab::origin::feed_mail(MailService::Pop3, bytes);
 }
 
 /// A DNS query. No answer is longer than a datagram may be.
-pub fn dns(bytes: &[u8]) {
+pub(crate) fn dns(bytes: &[u8]) {
     static RESOLVER: LazyLock<Resolver> = LazyLock::new(|| Resolver::new(Arc::new(World::default()), Recorder::new()));
     let (client, resolver) = (SocketAddr::new(HERE, 40_000), SocketAddr::new(HERE, 53));
     let answer = RESOLVER.answer(bytes, Way { client, resolver, transport: Transport::Udp, within: None });
@@ -115,7 +115,7 @@ pub fn dns(bytes: &[u8]) {
 }
 
 /// An origin's certificate: forged or refused. What is forged can be read, and is no much larger than what it was forged from.
-pub fn certificate(bytes: &[u8]) {
+pub(crate) fn certificate(bytes: &[u8]) {
     static FORGERS: LazyLock<Vec<Forger>> = LazyLock::new(|| ["qaznet-2019", "corporate"].map(quick).into());
     let genuine = CertificateDer::from(bytes.to_vec());
     let dialled = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
@@ -127,7 +127,7 @@ pub fn certificate(bytes: &[u8]) {
 }
 
 /// A scenario: a plan or diagnostics.
-pub fn scenario(bytes: &[u8]) {
+pub(crate) fn scenario(bytes: &[u8]) {
     static PROFILES: LazyLock<Vec<&'static str>> = LazyLock::new(|| profiles().iter().map(|listed| listed.name).collect());
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Err(diagnostics) = scenario::load_text("fuzzed.toml", text, &PROFILES) {

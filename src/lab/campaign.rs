@@ -83,7 +83,18 @@ mod tests {
     use super::*;
 
     fn phase(from: Option<OffsetDateTime>) -> Phase {
-        Phase { name: String::new(), from, to: None, rules: Vec::new(), notice: None, profile: None, unused_ok: None }
+        let (about, sources) = (String::new(), Vec::new());
+        Phase {
+            name: String::new(),
+            about,
+            sources,
+            from,
+            to: None,
+            rules: Vec::new(),
+            notice: None,
+            profile: None,
+            unused_ok: None,
+        }
     }
 
     #[test]
