@@ -7,7 +7,7 @@ program = next((p for p in ("testssl", "testssl.sh") if any(os.access(os.path.jo
 if program is None:
     sys.exit("testssl is not installed")
 store = ["--add-ca", os.environ["SSL_CERT_FILE"]] if "SSL_CERT_FILE" in os.environ else []
-subprocess.run([program, "--quiet", "--color", "0", "--warnings", "off", "--nodns", "min", "--openssl-timeout", "5", "--socket-timeout", "5",
+subprocess.run([program, "--quiet", "--color", "0", "--warnings", "off", "--nodns", "min",
                 "--jsonfile", out, *store, "-S", f"{host}:443"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 try:
     found = {one["id"].split()[0]: one["finding"] for one in json.load(open(out))}

@@ -67,7 +67,7 @@ fn each_odd_certificate_is_odd_in_one_way() {
     let pki = pki();
     let of = |cert| pki.issue(&site(&["bank.lab.test"], cert)).expect("issued");
     let shown = |cert| describe(of(cert).leaf());
-    assert_eq!(shown(Cert::SmallKey).key, "RSA-1024");
+    assert_eq!(shown(Cert::SmallKey).key, "RSA-1024 e=65537");
     let (good, copied) = (of(Cert::Good), of(Cert::ReplacedKey));
     let signs = |issued: &Issued| issued.key.key.public_key().expect("a public key").as_ref().to_vec();
     let certified = |issued: &Issued| crate::x509::tbs::Parsed::read(issued.leaf()).expect("it reads").tbs.spki;

@@ -84,11 +84,14 @@ pub(super) fn look(stream: &[u8]) -> Sniffed {
     if let Some(sniffed) = PREFACES.iter().find_map(|&(preface, protocol)| by_preface(stream, preface, protocol)) {
         return sniffed;
     }
-    let Some(end) = stream.iter().position(|&b| b == b'\n') else {
-        return match stream.iter().all(|&b| is_text(b)) {
-            true if stream.len() < MAX_LINE => Sniffed::More(stream.len() + 1),
-            true => Sniffed::Seen(Seen::NoHello(NoHello::TooLarge)),
-            false => plain(Protocol::Unknown),
+    let end = stream.iter().position(|&b| b == b'\n');
+    if !stream[..end.unwrap_or(stream.len())].iter().all(|&b| is_text(b)) {
+        return plain(Protocol::Unknown); // whether the line has ended or not: the cutting must not decide
+    }
+    let Some(end) = end else {
+        return match stream.len() {
+            ..MAX_LINE => Sniffed::More(stream.len() + 1),
+            _ => Sniffed::Seen(Seen::NoHello(NoHello::TooLarge)),
         };
     };
     let line = stream[..end].strip_suffix(b"\r").unwrap_or(&stream[..end]);
