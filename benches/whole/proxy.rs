@@ -89,6 +89,7 @@ pub(crate) async fn legs(scenario: &str, on: On<'_>) -> Outcome<(f64, f64)> {
             vantage: Vantage::Inside,
             phase: 0,
             clock,
+            speed: 1.0,
             deadline: std::time::Duration::from_secs(30),
             terminal: false,
             coins: 0,
