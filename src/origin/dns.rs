@@ -53,10 +53,12 @@ pub(super) async fn doh<B: Posted>(visit: &Visit, query: Option<&str>, request: 
             None => return text(StatusCode::BAD_REQUEST, "`?dns=` with a DNS message in base64url, without padding".to_owned()),
         },
         Method::POST => {
-            if request.headers().get(header::CONTENT_TYPE).is_none_or(|kind| kind != MESSAGE) {
-                return text(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("content-type: {MESSAGE}"));
-            }
+            let is_message = request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == MESSAGE);
+            // Read first, judged then: an answer to a request that is still being sent may be lost with its stream.
             match page::read(request).await {
+                Some(_) if !is_message => {
+                    return text(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("content-type: {MESSAGE}"));
+                }
                 Some(body) => body,
                 None => return text(StatusCode::PAYLOAD_TOO_LARGE, "no DNS message is that large".to_owned()),
             }
