@@ -4,9 +4,10 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Cursor, ErrorKind, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::process::Command;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,8 @@ pub(crate) struct Stage {
     pub(crate) script: Arc<Script>,
     pub(crate) commander: Commander,
     pub(crate) options: Options,
+    /// The next port of a client, below those that the kernel gives.
+    ports: AtomicU16,
     _wire: Wire,
     _client: SealedChild,
     _entered: Entered,
@@ -84,7 +87,7 @@ impl Stage {
         let options = Options { hold_deadline: Duration::from_secs(2), ..Options::default() };
         let handler = Arc::new(Acting { script: script.clone() });
         let (wire, commander) = Wire::start(links(&sealed.wire_links()), handler, options).unwrap();
-        Ok(Self { script, commander, options, _wire: wire, _client: client, _entered: entered })
+        Ok(Self { script, commander, options, ports: AtomicU16::new(10_000), _wire: wire, _client: client, _entered: entered })
     }
 
     /// A client's address that nobody else uses, for sockets of the box.
@@ -122,11 +125,20 @@ impl Stage {
         stream
     }
 
+    /// From a port that no other connection of the stage has had: the kernel gives one port to connections to different sites, and
+    /// the script tells connections apart by the client's address.
     pub(crate) fn try_dial(&self, to: SocketAddr) -> std::io::Result<TcpStream> {
-        at_client(move || TcpStream::connect_timeout(&to, Duration::from_secs(3))).inspect(|stream| {
-            stream.set_nodelay(true).unwrap();
-            stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        })
+        let port = self.ports.fetch_add(1, Ordering::Relaxed);
+        let from = SocketAddr::new(if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }, port);
+        let stream: TcpStream = at_client(move || {
+            let socket = socket2::Socket::new(socket2::Domain::for_address(to), socket2::Type::STREAM, None)?;
+            socket.bind(&from.into())?;
+            socket.connect_timeout(&to.into(), Duration::from_secs(3))?;
+            std::io::Result::Ok(socket.into())
+        })?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(stream)
     }
 
     /// Runs curl at the client's place; its output and errors together.
