@@ -1,5 +1,6 @@
 //! The proxy network: `mitmlab up` as a child, an origin as another, and the load from here.
 
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -121,14 +122,24 @@ async fn idle(target: &Target, pid: u32) -> Outcome<f64> {
 
 /// Starts the lab; milliseconds until its port accepted.
 fn up(scenario: &str, root: &str, port: u16) -> Outcome<(Killed, f64)> {
+    let _ = std::fs::remove_file(root); // there is none yet at the first start
     let began = Instant::now();
     let child = Command::new(env!("CARGO_BIN_EXE_mitmlab"))
         .args(["up", scenario, "--network", "proxy", "--proxy-port", &port.to_string(), "--root", root])
+        .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()?;
-    let child = Killed(child);
+    let mut child = Killed(child);
     until_listening(SocketAddr::from(([127, 0, 0, 1], port)))?;
-    Ok((child, began.elapsed().as_secs_f64() * 1e3))
+    let open = began.elapsed().as_secs_f64() * 1e3;
+    // What it prints comes last, so that its root is no longer that of the start before.
+    let stdout = child.0.stdout.as_mut().ok_or("no standard output")?;
+    while stdout.read(&mut [0; 1024])? != 0 && began.elapsed().as_secs() < 20 {
+        if std::fs::metadata(root).is_ok_and(|file| file.len() > 0) {
+            return Ok((child, open));
+        }
+    }
+    Err(format!("`mitmlab up` wrote no root to {root}").into())
 }
 
 fn free_port() -> Outcome<u16> {
