@@ -15,8 +15,8 @@
 //! Not here: TLS, sockets, rules. What came behind the upgrade's command in the same breath belongs to the plaintext and stays
 //! there (CVE-2011-0411): the machine ends with the origin's consent, and nothing of it is carried over.
 //!
-//! RFC 3207, RFC 9051 section 6.2.1, RFC 2595, RFC 6120 section 5. Overwriting as seen in the field: Durumeric et al., "Neither Snow
-//! Nor Rain Nor MITM", IMC 2015, section 5.1 (`XXXXXXXA`, `250-XXXXXXXX` of Cisco's SMTP inspection).
+//! RFC 3207, RFC 9051 section 6.2.1, RFC 2595, RFC 6120 section 5. What of it was seen in the field: see `mangle`, and Durumeric et al., "Neither
+//! Snow Nor Rain Nor MITM", IMC 2015.
 
 use super::sniff::Protocol;
 

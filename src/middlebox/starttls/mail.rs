@@ -86,8 +86,19 @@ impl Mail {
 
     pub(super) fn up(&mut self, bytes: &[u8]) -> Step {
         let mut step = Step::default();
-        for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
-            self.client_piece(piece, &mut step);
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            // Octets of a chunk (BDAT) are no lines, and a command may follow them at once.
+            let chunk = self.tap.chunk_left().min(rest.len());
+            let line = rest.iter().position(|&byte| byte == b'\n').map_or(rest.len(), |end| end + 1);
+            let (piece, further) = rest.split_at(if chunk > 0 { chunk } else { line });
+            if chunk > 0 {
+                step.onward.extend_from_slice(piece);
+                self.tap_up(piece, &mut step);
+            } else {
+                self.client_piece(piece, &mut step);
+            }
+            rest = further;
         }
         step
     }

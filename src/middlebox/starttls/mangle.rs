@@ -1,8 +1,9 @@
 //! Overwriting the capability and the command with as many `X`, in place, so that no sequence number moves.
 //!
-//! As seen in the field on SMTP: "XXXXXXXA" in place of `STARTTLS`, and `250-XXXXXXXX` of Cisco's inspection (Durumeric et al.,
-//! IMC 2015, section 5.1). For IMAP and POP3 it is the same idea: not evidence-based. Bytes are looked at as they come: where a
-//! segment ends inside of the word, what is left of it in the next one is overwritten, which spoils the word as well.
+//! As seen in the field on SMTP: `250 XXXXXXXX` in place of `250 STARTTLS`, on some 8 000 hosts in 2018 (README of EFF's STARTTLS Everywhere);
+//! that mail loses its encryption on the way was measured by Durumeric et al., IMC 2015 (doi:10.1145/2815675.2815695). That the
+//! command is overwritten as well, and the same for IMAP, POP3 and XMPP, is a parameter: not evidence-based. Bytes are looked at as they
+//! come: where a segment ends inside of the word, what is left of it in the next one is overwritten, which spoils the word as well.
 
 use super::Step;
 use crate::scenario::MailProtocol;

@@ -91,6 +91,28 @@ fn a_stripped_server_has_no_capability_and_does_not_know_the_command() {
 }
 
 #[test]
+fn a_command_behind_a_chunk_is_a_command_and_one_inside_of_it_is_not() {
+    let chunked = [
+        "<220 hi\r\n",
+        ">EHLO me\r\n",
+        "<250-mail.test\r\n250-CHUNKING\r\n250 STARTTLS\r\n",
+        ">MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 10 LAST\r\nSTARTTLS\r\nSTARTTLS\r\n",
+        "<250 a\r\n250 b\r\n250 taken\r\n",
+        ">NOOP\r\n",
+        "<250 here\r\n",
+    ];
+    for size in [1, 3, 7, 1000] {
+        let (up, down, told, _) = play(Protocol::Smtp, Manner::Refuse, &chunked, size);
+        assert!(up.contains("BDAT 10 LAST\r\nSTARTTLS\r\nNOOP\r\n"), "{up}");
+        assert!(down.ends_with("250 taken\r\n454 4.7.0 TLS not available due to temporary reason\r\n250 here\r\n"), "{down}");
+        assert_eq!(stages(&told), ["offered", "asked", "refused"]);
+        let clear: Vec<_> =
+            told.iter().filter_map(|one| if let Told::Clear(what) = one { Some(what.as_str()) } else { None }).collect();
+        assert_eq!(clear, ["message: 10 bytes"]);
+    }
+}
+
+#[test]
 fn a_refused_upgrade_was_announced() {
     for size in [1, 1000] {
         let (up, down, told, _) = play(Protocol::Smtp, Manner::Refuse, &SMTP[..4], size);

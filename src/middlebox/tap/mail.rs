@@ -1,6 +1,6 @@
 //! What the box can read of an intercepted mail conversation: every command, with its secrets by kind and length; messages by length.
 //!
-//! Reads along, never ahead: it holds one line at most, and what it cannot follow it leaves unread. RFC 5321, RFC 3501, RFC 1939.
+//! Reads along, never ahead: it holds one line at most, and what it cannot follow it leaves unread. RFC 5321, RFC 3030, RFC 3501, RFC 1939.
 
 use crate::record::{Request, mail};
 use crate::scenario::MailProtocol;
@@ -17,6 +17,14 @@ pub(in crate::middlebox) struct MailTap {
     coming: Option<usize>,
     /// Bytes of a literal that the server is sending.
     literal_down: usize,
+    /// SMTP: commands without a reply.
+    unanswered: usize,
+    /// IMAP: the tag of the login that is under way.
+    tag: Vec<u8>,
+    /// SMTP: octets of the message whose chunks are coming.
+    chunked: usize,
+    /// IMAP: lengths of a login's arguments so far, where they come as literals.
+    login: Option<Vec<usize>>,
     told: usize,
 }
 
@@ -25,14 +33,18 @@ pub(in crate::middlebox) struct MailTap {
 enum State {
     /// Command lines.
     Commands,
-    /// A login's responses, until the server has said how it ended.
-    Login,
-    /// `DATA` was said; the server has not agreed yet.
-    DataAsked,
+    /// A login's responses, until the server has said how it ended; so many replies (SMTP) come before its own.
+    Login(usize),
+    /// `DATA` was said, and so many replies come before its own; what the client sends before that may be the message.
+    DataAsked(usize),
     /// A message, and how much of it has come.
     Message(usize),
+    /// So many bytes of a chunk (BDAT), and whether it is the message's last.
+    Chunk(usize, bool),
     /// So many bytes of a literal.
     Literal(usize),
+    /// The rest of a command after its literal.
+    Rest,
 }
 
 /// A line that is not whole yet.
@@ -51,13 +63,22 @@ impl MailTap {
             state: State::Commands,
             coming: None,
             literal_down: 0,
+            unanswered: 0,
+            tag: Vec::new(),
+            chunked: 0,
+            login: None,
             told: 0,
         }
     }
 
     /// The client's next bytes are content: a message or a literal.
     pub(in crate::middlebox) fn client_sends_content(&self) -> bool {
-        matches!(self.state, State::Message(_) | State::Literal(_))
+        matches!(self.state, State::Message(_) | State::Literal(_) | State::Chunk(..) | State::Rest)
+    }
+
+    /// So many of the client's next bytes are octets of a chunk: a command may follow them in the middle of a piece.
+    pub(in crate::middlebox) fn chunk_left(&self) -> usize {
+        if let State::Chunk(left, _) = self.state { left } else { 0 }
     }
 
     /// The server's next bytes are a literal.
@@ -68,10 +89,10 @@ impl MailTap {
     /// Bytes from the client.
     pub(in crate::middlebox) fn up(&mut self, mut bytes: &[u8], tell: &mut dyn FnMut(Request)) {
         while !bytes.is_empty() {
-            if let State::Literal(left) = self.state {
+            if let State::Literal(left) | State::Chunk(left, _) = self.state {
                 let skipped = left.min(bytes.len());
                 bytes = &bytes[skipped..];
-                self.state = if left > skipped { State::Literal(left - skipped) } else { State::Commands };
+                self.skipped(left - skipped, tell);
                 continue;
             }
             let Some(line) = self.up.take(&mut bytes) else { return };
@@ -93,25 +114,59 @@ impl MailTap {
         }
     }
 
+    /// Octets have passed, and so many are left.
+    fn skipped(&mut self, left: usize, tell: &mut dyn FnMut(Request)) {
+        self.state = match self.state {
+            State::Chunk(_, last) if left > 0 => State::Chunk(left, last),
+            State::Chunk(_, last) => self.chunk_over(last, tell),
+            _ if left > 0 => State::Literal(left),
+            _ => State::Rest,
+        };
+    }
+
+    fn chunk_over(&mut self, last: bool, tell: &mut dyn FnMut(Request)) -> State {
+        if last {
+            let size = std::mem::take(&mut self.chunked);
+            self.tell(mail::message(self.protocol, "BDAT", size), tell);
+        }
+        State::Commands
+    }
+
     fn client_said(&mut self, line: &[u8], length: usize, tell: &mut dyn FnMut(Request)) {
         match self.state {
             State::Message(size) if line == b"." => {
                 self.state = State::Commands;
+                self.unanswered += 1;
                 self.tell(mail::message(self.protocol, "DATA", size), tell);
             }
             State::Message(size) => self.state = State::Message(size.saturating_add(length)),
-            State::Login => self.tell(mail::response(self.protocol, line), tell),
-            State::Commands | State::DataAsked | State::Literal(_) => self.command(line, tell),
+            State::Login(_) => {
+                self.unanswered += 1;
+                self.tell(mail::response(self.protocol, line), tell);
+            }
+            State::Rest => self.rest(line, tell),
+            State::DataAsked(_) => {} // a message ahead of the consent, or commands after a refusal: neither is guessed at
+            State::Commands | State::Literal(_) | State::Chunk(..) => self.command(line, tell),
         }
     }
 
     fn command(&mut self, line: &[u8], tell: &mut dyn FnMut(Request)) {
         let request = mail::command(self.protocol, line);
         let literal = (self.protocol == MailProtocol::Imap).then(|| announced(line)).flatten();
+        self.unanswered += 1;
+        if let ("LOGIN", Some(length)) = (request.method.as_str(), literal) {
+            self.state = State::Literal(length);
+            self.login = Some(lengths(line, 2).chain([length]).collect());
+            return;
+        }
         self.state = match (request.method.as_str(), literal) {
             (_, Some(length)) => State::Literal(length),
-            ("AUTH" | "AUTHENTICATE", _) => State::Login,
-            ("DATA", _) if self.protocol == MailProtocol::Smtp => State::DataAsked,
+            ("AUTH" | "AUTHENTICATE", _) => {
+                self.tag = line.split(|&byte| byte == b' ').next().unwrap_or_default().to_vec();
+                State::Login(self.unanswered - 1)
+            }
+            ("DATA", _) if self.protocol == MailProtocol::Smtp => State::DataAsked(self.unanswered - 1),
+            ("BDAT", _) if self.protocol == MailProtocol::Smtp => self.chunk(&request.target, tell),
             _ => State::Commands,
         };
         if let ("APPEND", Some(length)) = (request.method.as_str(), literal) {
@@ -119,6 +174,27 @@ impl MailTap {
         }
         self.coming = (self.protocol == MailProtocol::Pop3 && request.method == "RETR").then_some(0);
         self.tell(request, tell);
+    }
+
+    /// A chunk is announced: `length [LAST]` (RFC 3030 section 2).
+    fn chunk(&mut self, argument: &str, tell: &mut dyn FnMut(Request)) -> State {
+        let mut words = argument.split_ascii_whitespace();
+        let Some(length) = words.next().and_then(|word| word.parse::<usize>().ok()) else { return State::Commands };
+        let last = words.next().is_some_and(|word| word.eq_ignore_ascii_case("LAST"));
+        self.chunked = self.chunked.saturating_add(length);
+        if length == 0 { self.chunk_over(last, tell) } else { State::Chunk(length, last) }
+    }
+
+    /// What follows a literal belongs to its command: an argument, perhaps a secret, perhaps the next literal.
+    fn rest(&mut self, line: &[u8], tell: &mut dyn FnMut(Request)) {
+        let literal = announced(line);
+        self.state = literal.map_or(State::Commands, State::Literal);
+        let Some(mut arguments) = self.login.take() else { return };
+        arguments.extend(lengths(line, 0).chain(literal));
+        match literal {
+            Some(_) => self.login = Some(arguments),
+            None => self.tell(mail::login(self.protocol, &arguments), tell),
+        }
     }
 
     fn server_said(&mut self, line: &[u8], length: usize, tell: &mut dyn FnMut(Request)) {
@@ -140,13 +216,31 @@ impl MailTap {
                 self.tell(mail::message(self.protocol, "FETCH", size), tell);
             }
         }
-        self.state = match (self.state, line) {
-            (State::DataAsked, [b'3', b'5', b'4', ..]) => State::Message(0),
-            (State::DataAsked, [b'4' | b'5', ..]) => State::Commands,
-            (State::Login, [b'3', b'3', b'4', ..] | [b'+', b' ', ..] | [b'*', b' ', ..]) => State::Login,
-            (State::Login, _) => State::Commands,
-            (state, _) => state,
+        self.state = match self.protocol {
+            MailProtocol::Smtp => self.replied(line),
+            MailProtocol::Imap if matches!(self.state, State::Login(_)) && !answers_tag(line, &self.tag) => self.state,
+            MailProtocol::Pop3 if line.starts_with(b"+ ") => self.state,
+            _ if matches!(self.state, State::Login(_)) => State::Commands,
+            _ => self.state,
         };
+    }
+
+    /// A line of an SMTP reply: replies come in the order of the commands (RFC 2920), so one that is not the last of those before it
+    /// says nothing of the login or the message.
+    fn replied(&mut self, line: &[u8]) -> State {
+        let is_last = line.len() >= 3 && line.get(3) != Some(&b'-');
+        if !is_last {
+            return self.state;
+        }
+        self.unanswered = self.unanswered.saturating_sub(1);
+        match (self.state, line[0]) {
+            _ if line.starts_with(b"354") => State::Message(0), // no other command is answered so
+            (State::DataAsked(before @ 1..), _) => State::DataAsked(before - 1),
+            (State::DataAsked(0), b'4' | b'5') => State::Commands,
+            (State::Login(before @ 1..), _) => State::Login(before - 1),
+            (State::Login(0), _) if !line.starts_with(b"334") => State::Commands,
+            (state, _) => state,
+        }
     }
 
     fn tell(&mut self, request: Request, tell: &mut dyn FnMut(Request)) {
@@ -182,6 +276,17 @@ fn announced(line: &[u8]) -> Option<usize> {
     let inner = inner.strip_suffix(b"+").unwrap_or(inner);
     let open = inner.iter().rposition(|&byte| byte == b'{')?;
     std::str::from_utf8(&inner[open + 1..]).ok()?.parse().ok()
+}
+
+/// A tagged response, to that tag.
+fn answers_tag(line: &[u8], tag: &[u8]) -> bool {
+    line.strip_prefix(tag).is_some_and(|rest| rest.first() == Some(&b' '))
+}
+
+/// Lengths of a line's arguments after so many words, the announcement of a literal and quotes apart.
+fn lengths(line: &[u8], skipped: usize) -> impl Iterator<Item = usize> {
+    let words = line.split(|&byte| byte == b' ').filter(|word| !word.is_empty()).skip(skipped);
+    words.filter(|word| !word.starts_with(b"{")).map(|word| word.len() - word.iter().filter(|&&byte| byte == b'"').count())
 }
 
 /// True if a FETCH response's literal is a message's text, not only its headers.
@@ -242,7 +347,7 @@ mod tests {
             "<12345678",
             "<)",
             "<b OK",
-            ">c APPEND INBOX {5}",
+            ">c APPEND INBOX {3}",
             "<+ go",
             ">abc",
             ">d LOGOUT",
@@ -255,10 +360,80 @@ mod tests {
             assert_eq!(told[5].1, ["message: 22 bytes"]);
             let told = read(MailProtocol::Imap, &imap, piece);
             assert_eq!(names(&told), ["LOGIN", "FETCH", "FETCH", "APPEND", "APPEND", "LOGOUT"]);
-            assert_eq!((&told[2].1[0], &told[3].1[0]), (&"message: 10 bytes".to_owned(), &"message: 5 bytes".to_owned()));
+            assert_eq!((&told[2].1[0], &told[3].1[0]), (&"message: 10 bytes".to_owned(), &"message: 3 bytes".to_owned()));
             let told = read(MailProtocol::Pop3, &pop, piece);
             assert_eq!(names(&told), ["USER", "PASS", "RETR", "RETR", "QUIT"]);
             assert!(!format!("{told:?}").contains("secret\""), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn chunks_are_one_message_and_what_follows_them_is_a_command() {
+        let smtp = [
+            ">MAIL FROM:<a@b>",
+            ">RCPT TO:<c@d>",
+            ">BDAT 8",
+            ">secretRCPT TO:<secret>", // in the chunk: eight octets, so `RCPT` loses its first two letters
+            "<250 a",
+            "<250 b",
+            "<250 c",
+            ">BDAT 9 LAST",
+            ">NOOP\r\nQ", // all of it, with its end
+            ">QUIT",
+        ];
+        for piece in [1, 3, 999] {
+            let told = read(MailProtocol::Smtp, &smtp, piece);
+            let names: Vec<_> = told.iter().map(|(method, _)| method.as_str()).collect();
+            assert_eq!(names, ["MAIL", "RCPT", "BDAT", "(other)", "BDAT", "BDAT", "QUIT"], "{piece}");
+            assert_eq!(told[5].1, ["message: 17 bytes"]);
+        }
+        let told = read(MailProtocol::Smtp, &[">BDAT 0 LAST", ">NOOP"], 999);
+        assert_eq!(told.iter().map(|(method, _)| method.as_str()).collect::<Vec<_>>(), ["BDAT", "BDAT", "NOOP"]);
+    }
+
+    #[test]
+    fn answers_to_earlier_commands_end_neither_a_login_nor_a_message() {
+        let smtp = [
+            ">MAIL FROM:<a@b>",
+            ">RCPT TO:<c@d>",
+            ">RCPT TO:<e@f>",
+            ">DATA",
+            "<250 a",
+            "<550 no",
+            "<250 c",
+            "<354 go",
+            ">help is secret",
+            ">.",
+            "<250 taken",
+            ">RSET",
+            ">AUTH LOGIN",
+            "<250-two",
+            "<250 lines",
+            "<334 VXN",
+            ">c2VjcmV0",
+            "<235 ok",
+            ">QUIT",
+        ];
+        let imap = [">a NOOP", ">b AUTHENTICATE LOGIN", "<* 1 EXISTS", "<a OK", "<+ VXN", ">c2VjcmV0", "<b OK", ">c LOGOUT"];
+        for piece in [1, 999] {
+            let told = read(MailProtocol::Smtp, &smtp, piece);
+            let names: Vec<_> = told.iter().map(|(method, _)| method.as_str()).collect();
+            assert_eq!(names, ["MAIL", "RCPT", "RCPT", "DATA", "DATA", "RSET", "AUTH", "AUTH", "QUIT"]);
+            let told = read(MailProtocol::Imap, &imap, piece);
+            let names: Vec<_> = told.iter().map(|(method, _)| method.as_str()).collect();
+            assert_eq!(names, ["NOOP", "AUTHENTICATE", "AUTH", "LOGOUT"]);
+        }
+    }
+
+    #[test]
+    fn a_login_in_literals_leaves_its_lengths_and_no_word() {
+        let both = [">a LOGIN {5}", "<+ go", ">alice {6}", "<+ go", ">secret", "<a OK", ">b NOOP"];
+        let user = [">a LOGIN {5}", "<+ go", ">alice \"secret\"", "<a OK", ">b NOOP"];
+        let password = [">a LOGIN alice {6+}", ">secret", "<a OK", ">b NOOP"];
+        for conversation in [&both[..], &user, &password] {
+            let told = read(MailProtocol::Imap, conversation, 999);
+            let login = ("LOGIN".to_owned(), vec!["user: 5 bytes".to_owned(), "password: 6 bytes".to_owned()]);
+            assert_eq!(told, [login, ("NOOP".to_owned(), Vec::new())], "{conversation:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! SMTP and submission, the server's side. RFC 5321; SIZE RFC 1870; PIPELINING RFC 2920; STARTTLS RFC 3207; AUTH RFC 4954;
+//! SMTP and submission, the server's side. RFC 5321; SIZE RFC 1870; PIPELINING RFC 2920; CHUNKING RFC 3030; STARTTLS RFC 3207; AUTH RFC 4954;
 //! submission RFC 6409; enhanced status codes RFC 3463. It delivers to the two accounts and relays nothing.
 
 use time::OffsetDateTime;
@@ -10,6 +10,10 @@ use super::{Content, Next, Reply, Security, Session, Setting};
 use crate::record::mail as told;
 use crate::scenario::{MailProtocol, MailService};
 
+mod chunks;
+
+use chunks::{Chunk, Chunks};
+
 /// One conversation.
 pub(super) struct Smtp {
     setting: Setting,
@@ -18,13 +22,15 @@ pub(super) struct Smtp {
     sasl: Sasl,
     sender: Option<String>,
     recipients: Vec<Account>,
+    chunks: Chunks,
     faults: u32,
 }
 
 impl Smtp {
     pub(super) fn new(setting: Setting) -> Self {
         let sasl = Sasl::Idle;
-        Self { setting, client_name: None, account: None, sasl, sender: None, recipients: Vec::new(), faults: 0 }
+        let (recipients, chunks) = (Vec::new(), Chunks::default());
+        Self { setting, client_name: None, account: None, sasl, sender: None, recipients, chunks, faults: 0 }
     }
 
     fn command(&mut self, line: &str) -> Reply {
@@ -38,6 +44,7 @@ impl Smtp {
             "MAIL" => self.mail(argument),
             "RCPT" => self.recipient(argument),
             "DATA" => self.data(),
+            "BDAT" => self.chunk(argument),
             "RSET" => {
                 self.forget();
                 say("250 2.0.0 forgotten")
@@ -66,7 +73,7 @@ impl Smtp {
         if self.setting.may_log_in() {
             lines.push("AUTH PLAIN LOGIN".to_owned());
         }
-        lines.extend(["ENHANCEDSTATUSCODES".to_owned(), "8BITMIME".to_owned()]);
+        lines.extend(["ENHANCEDSTATUSCODES", "8BITMIME", "CHUNKING"].map(str::to_owned));
         let last = lines.len() - 1;
         let text = lines.iter().enumerate().map(|(at, line)| format!("250{}{line}\r\n", if at == last { ' ' } else { '-' }));
         Reply::new(text.collect::<String>())
@@ -131,8 +138,8 @@ impl Smtp {
     }
 
     fn recipient(&mut self, argument: &str) -> Reply {
-        if self.sender.is_none() {
-            return self.fault("503 5.5.1 MAIL comes first");
+        if self.sender.is_none() || self.chunks.is_under_way() {
+            return self.fault("503 5.5.1 not now: MAIL comes first, and recipients before the message");
         }
         let Some((address, _)) = path(argument, "TO:") else { return self.fault("501 5.5.4 RCPT TO:<address>") };
         if self.recipients.len() >= MOST_RECIPIENTS {
@@ -148,10 +155,29 @@ impl Smtp {
     }
 
     fn data(&mut self) -> Reply {
+        match self.no_message_now() {
+            Some(refusal) => self.fault(refusal),
+            None => say("354 end with a dot alone").then(Next::Message),
+        }
+    }
+
+    /// The octets follow at once, whether they are wanted or not (RFC 3030 section 2), and only then is an answer due.
+    fn chunk(&mut self, argument: &str) -> Reply {
+        let Some((length, last)) = Chunks::command(argument) else {
+            // How much follows is not known: what would be read next is no command.
+            return say("501 5.5.4 BDAT length [LAST]").then(Next::Close);
+        };
+        let refused = if self.chunks.is_under_way() && self.sender.is_some() { None } else { self.no_message_now() };
+        self.chunks.announce(last, refused);
+        Reply::new(Vec::new()).then(Next::Bytes(length))
+    }
+
+    fn no_message_now(&self) -> Option<&'static str> {
         match (&self.sender, self.recipients.is_empty()) {
-            (None, _) => self.fault("503 5.5.1 MAIL comes first"),
-            (_, true) => self.fault("554 5.5.1 no valid recipients"),
-            _ => say("354 end with a dot alone").then(Next::Message),
+            (None, _) => Some("503 5.5.1 MAIL comes first"),
+            (_, true) => Some("554 5.5.1 no valid recipients"),
+            _ if self.chunks.is_under_way() => Some("503 5.5.1 the message comes in chunks"),
+            _ => None,
         }
     }
 
@@ -183,6 +209,7 @@ impl Smtp {
     fn forget(&mut self) {
         self.sender = None;
         self.recipients.clear();
+        self.chunks = Chunks::default();
     }
 
     /// An answer to something wrong. A client that goes on like that is left (RFC 5321 section 4.2.5 leaves it to the server).
@@ -211,13 +238,19 @@ impl Session for Smtp {
     }
 
     fn content(&mut self, content: Content) -> Reply {
+        let (verb, content) = match self.chunks.take(content) {
+            Ok(Chunk::Refused(refusal)) => return self.fault(refusal),
+            Ok(Chunk::Taken(size)) => return say(&format!("250 2.0.0 {size} octets")),
+            Ok(Chunk::Message(content)) => ("BDAT", content),
+            Err(content) => ("DATA", content),
+        };
         let (answer, size) = match content {
             Content::Whole(message) => (self.deliver(&message), message.len()),
             Content::TooLarge(size) => ("552 5.3.4 too large", size),
             Content::BareEnds(size) => ("550 5.6.0 a CR or LF stands alone", size),
         };
         self.forget();
-        with_status(say(answer), told::message(MailProtocol::Smtp, "DATA", size))
+        with_status(say(answer), told::message(MailProtocol::Smtp, verb, size))
     }
 
     fn bad_line(&mut self) -> Reply {

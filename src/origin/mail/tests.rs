@@ -54,6 +54,26 @@ fn smtp_delivers_to_its_accounts_and_relays_nothing() {
 }
 
 #[test]
+fn smtp_takes_a_message_in_chunks_and_reads_those_that_it_refuses() {
+    let mut smtp = open(MailService::Smtp, Security::Clear);
+    assert!(text(&smtp.line(b"EHLO me")).ends_with("250 CHUNKING\r\n"));
+    // Octets follow at once, so they are read before they are refused.
+    assert_eq!((smtp.line(b"BDAT 4 LAST").bytes, smtp.line(b"BDAT 4 LAST").next), (Vec::new(), Next::Bytes(4)));
+    assert!(text(&smtp.content(Content::Whole(b"QUIT".to_vec()))).starts_with("503"));
+    begin(&say(&mut *smtp, &["MAIL FROM:<a@b.test>", "RCPT TO:<bob@x.test>"]), &["250", "250"]);
+    assert_eq!(smtp.line(b"BDAT 9").next, Next::Bytes(9));
+    assert!(text(&smtp.content(Content::Whole(b"Subject: ".to_vec()))).starts_with("250"));
+    begin(&say(&mut *smtp, &["DATA", "RCPT TO:<bob@x.test>", "MAIL FROM:<a@b.test>"]), &["503", "503", "503"]);
+    assert_eq!(smtp.line(b"bdat 13 last").next, Next::Bytes(13));
+    let reply = smtp.content(Content::Whole(b"hi\r\n\r\nhello\r\n".to_vec()));
+    assert!(text(&reply).starts_with("250"));
+    assert_eq!((reply.told[0].method.as_str(), &reply.told[0].secrets[..]), ("BDAT", &["message: 22 bytes".to_owned()][..]));
+    // What is no length leaves nobody who knows where the next command begins.
+    let lost = smtp.line(b"BDAT many");
+    assert_eq!((text(&lost).get(..3), lost.next), (Some("501"), Next::Close));
+}
+
+#[test]
 fn smtp_logs_in_and_tells_no_secret() {
     let mut smtp = open(MailService::Submission, Security::First);
     begin(&say(&mut *smtp, &["EHLO me", "MAIL FROM:<a@b.test>"]), &["250", "530"]);
