@@ -17,5 +17,5 @@ pub use fill::{DETECTOR_FILES, FillError, Vars, fill};
 pub use overlays::{Ground, NameService, Overlay};
 pub use presets::{Preset, ProxyUse, Store, preset_for, program_at};
 pub use program::{NotFound, find};
-pub use run::{ChildHandle, Feed, Outcome, Pipes, PlainChild, watch};
+pub use run::{ChildHandle, Feed, LastWords, Outcome, Pipes, PlainChild, watch};
 pub use trust::{TrustStore, spki_pin};

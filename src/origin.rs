@@ -54,7 +54,7 @@ mod relay;
 mod select;
 mod shelf;
 
-pub use exec::{ExecError, ExecFiles};
+pub use exec::{ExecError, ExecFiles, Started};
 #[doc(hidden)]
 pub use mail::feed_mail;
 pub use portal::Root;

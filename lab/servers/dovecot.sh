@@ -3,13 +3,17 @@
 # Two throw-away accounts: alice (wonderland) and bob (hatstand). All of it lies in DIR and goes with it.
 #   dovecot.sh imap|imaps|pop3|pop3s CHAIN KEY PORT DIR
 set -eu
+PATH=$PATH:/usr/sbin
+if ! command -v dovecot >/dev/null; then
+  echo "dovecot is not installed; on Debian: apt-get install dovecot-imapd dovecot-pop3d" >&2
+  exit 127
+fi
 # The server does not want to be the superuser. In the sealed network, and in containers, everybody is: a user namespace gives it another number.
 if [ "$(id -u)" = 0 ]; then
   exec unshare --user --map-user=1000 --map-group=1000 sh "$0" "$@"
 fi
 service=$1 chain=$2 key=$3 port=$4 dir=$5
 protocol=${service%s}
-PATH=$PATH:/usr/sbin
 [ "$service" = "$protocol" ] && ssl=no || ssl=yes
 user=$(id -un 2>/dev/null || id -u) group=$(id -gn 2>/dev/null || id -g)
 mkdir -p "$dir/run" "$dir/state" "$dir/mail/alice/new" "$dir/mail/alice/cur" "$dir/mail/alice/tmp"

@@ -3,6 +3,11 @@
 # Two throw-away accounts: alice (wonderland) and bob (hatstand). All of it lies in DIR and goes with it.
 #   prosody.sh xmpp|xmpps NAME CHAIN KEY PORT DIR
 set -eu
+PATH=$PATH:/usr/sbin
+if ! command -v prosody >/dev/null; then
+  echo "prosody is not installed; on Debian: apt-get install prosody" >&2
+  exit 127
+fi
 # The server does not want to be the superuser. In the sealed network, and in containers, everybody is: a user namespace gives it another number.
 if [ "$(id -u)" = 0 ]; then
   exec unshare --user --map-user=1000 --map-group=1000 sh "$0" "$@"

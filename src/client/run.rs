@@ -11,12 +11,14 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{timeout, timeout_at};
 
 mod capture;
+mod last_words;
 mod parent;
 mod plain;
 #[cfg(target_os = "linux")]
 mod stragglers;
 
 use capture::Capture;
+pub use last_words::LastWords;
 pub use parent::become_client;
 pub use plain::{Feed, LEG_COOKIE, PlainChild};
 #[cfg(target_os = "linux")]

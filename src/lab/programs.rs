@@ -8,8 +8,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Ground;
+use crate::client::{ChildHandle, LastWords, PlainChild};
 use crate::error::Error;
-use crate::origin::ExecFiles;
+use crate::origin::{ExecFiles, Started};
 use crate::pki::PublicPki;
 use crate::scenario::{Place, Plan, Serve, Site};
 
@@ -20,12 +21,49 @@ pub(super) struct Programs {
     addresses: HashMap<Place, HashMap<SocketAddr, SocketAddr>>,
 }
 
-/// A running program; dropping it ends it.
+/// A running program; dropping it ends it. What it writes is read all the time, and its end kept.
 #[derive(Debug)]
-enum Running {
-    Plain(#[expect(dead_code, reason = "held for its drop")] crate::client::PlainChild),
+struct Running {
+    child: Child,
+    words: LastWords,
+}
+
+#[derive(Debug)]
+enum Child {
+    Plain(PlainChild),
     #[cfg(target_os = "linux")]
-    Sealed(#[expect(dead_code, reason = "held for its drop")] crate::network::sealed::SealedChild),
+    Sealed(super::sealed::Client),
+}
+
+impl Running {
+    fn of(mut child: Child) -> Self {
+        let pipes = match &mut child {
+            Child::Plain(child) => child.pipes(),
+            #[cfg(target_os = "linux")]
+            Child::Sealed(child) => child.pipes(),
+        };
+        Self { child, words: LastWords::of(pipes) }
+    }
+}
+
+impl Started for Running {
+    async fn ended(&mut self) -> String {
+        let status = match &mut self.child {
+            Child::Plain(child) => child.wait().await,
+            #[cfg(target_os = "linux")]
+            Child::Sealed(child) => child.wait().await,
+        };
+        self.words.at_the_end().await;
+        match status.map(|status| status.code()) {
+            Ok(Some(code)) => format!("ended with exit code {code}"),
+            Ok(None) => "was ended by a signal".to_owned(),
+            Err(error) => format!("could not be waited for ({error})"),
+        }
+    }
+
+    fn said(&self) -> String {
+        self.words.text()
+    }
 }
 
 impl Programs {
@@ -51,7 +89,7 @@ impl Programs {
                             .await
                     }
                 };
-                let running = running.map_err(|e| Error::machine("start a program of the world", e))?;
+                let running = running.map_err(|e| Error::machine(started(site, service.port), e))?;
                 for ip in &site.addresses {
                     let dialled = SocketAddr::new(*ip, service.port);
                     programs.addresses.entry(site.place).or_default().insert(dialled, address);
@@ -77,10 +115,14 @@ fn fills(site: &Site, argv: &[String], folder: &Path) -> Result<Vec<(&'static st
     Ok(fills)
 }
 
+fn started(site: &Site, port: u16) -> String {
+    format!("start the server of `{}`, port {port}", site.names.first().map_or("a site", String::as_str))
+}
+
 fn start_plain(argv: &[String], dir: &Path) -> io::Result<Running> {
     let mut command = tokio::process::Command::new(&argv[0]);
     command.args(&argv[1..]).current_dir(dir);
-    crate::client::PlainChild::start(command, crate::client::Feed::Nothing).map(Running::Plain)
+    PlainChild::start(command, crate::client::Feed::Nothing).map(Child::Plain).map(Running::of)
 }
 
 #[cfg(target_os = "linux")]
@@ -92,7 +134,8 @@ fn start_sealed(sealed: &super::sealed::SealedGround, place: Place, argv: &[Stri
         cwd: dir.to_owned(),
         stdio: crate::network::sealed::Stdio::Piped,
     };
-    sealed.network().spawn_origin(spec).map(Running::Sealed).map_err(io::Error::other)
+    let child = sealed.network().spawn_origin(spec).map_err(io::Error::other)?;
+    Ok(Running::of(Child::Sealed(child.into())))
 }
 
 /// A port that nobody has at this moment. Somebody may take it before the program does; the program's own error then tells.

@@ -242,9 +242,15 @@ fn own_address(socket: &socket2::Socket, arrival: &Arrival) -> io::Result<Socket
     Ok(crate::network::listen::unmap(own))
 }
 
-/// A client in the sealed network, as the watcher wants it.
+/// A client, or a server of the user's own, in the sealed network, as the watcher wants it.
 #[derive(Debug)]
 pub(super) struct Client(SealedChild);
+
+impl From<SealedChild> for Client {
+    fn from(child: SealedChild) -> Self {
+        Self(child)
+    }
+}
 
 impl ChildHandle for Client {
     fn pipes(&mut self) -> Pipes {

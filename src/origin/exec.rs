@@ -38,8 +38,21 @@ pub enum ExecError {
         /// What went wrong.
         source: io::Error,
     },
+    /// It ended before it listened.
+    #[error("`{program}` {how} before it listened{}; install or correct what it names", words(said))]
+    Ended {
+        /// The program.
+        program: String,
+        /// How, in words.
+        how: String,
+        /// What it wrote last.
+        said: String,
+    },
     /// It does not listen.
-    #[error("`{program}` does not listen on {address} after {seconds:.1} s; raise `ready_within` or read its output")]
+    #[error(
+        "`{program}` does not listen on {address} after {seconds:.1} s{}; raise `ready_within` if it needs longer",
+        words(said)
+    )]
     NotReady {
         /// The program.
         program: String,
@@ -47,7 +60,18 @@ pub enum ExecError {
         address: SocketAddr,
         /// How long it had.
         seconds: f64,
+        /// What it wrote last.
+        said: String,
     },
+}
+
+/// A started program, as far as waiting for it needs to know it. Dropping it ends the program.
+pub trait Started: Send {
+    /// Waits until it has ended and says how. Must be cancel safe.
+    fn ended(&mut self) -> impl Future<Output = String> + Send;
+
+    /// What it wrote last.
+    fn said(&self) -> String;
 }
 
 /// The files of one program. They are removed when this is dropped.
@@ -99,7 +123,7 @@ impl ExecFiles {
 
     /// Starts the program with `spawn` (which gets the arguments and a working directory) and waits until `address`
     /// accepts connections. What `spawn` returns keeps the program alive; it is dropped if the program is not ready.
-    pub async fn start<C>(
+    pub async fn start<C: Started>(
         &self,
         spawn: impl FnOnce(&[String], &Path) -> io::Result<C>,
         address: SocketAddr,
@@ -109,7 +133,7 @@ impl ExecFiles {
     }
 
     /// The same for a program whose loopback is another one: in the sealed network, where the sites are.
-    pub async fn start_behind<C>(
+    pub async fn start_behind<C: Started>(
         &self,
         spawn: impl FnOnce(&[String], &Path) -> io::Result<C>,
         dial: super::Dial,
@@ -117,12 +141,28 @@ impl ExecFiles {
         ready_within: Duration,
     ) -> Result<C, ExecError> {
         let program = self.argv[0].clone();
-        let child = spawn(&self.argv, self.dir()).map_err(|source| ExecError::Start { program: program.clone(), source })?;
-        if listens(&dial, address, ready_within).await {
-            return Ok(child);
-        }
-        Err(ExecError::NotReady { program, address, seconds: ready_within.as_secs_f64() })
+        let mut child = spawn(&self.argv, self.dir()).map_err(|source| ExecError::Start { program: program.clone(), source })?;
+        // The end first: a program that has ended did not answer, whoever has its port now.
+        let ended = tokio::select! {
+            biased;
+            how = child.ended() => Some(how),
+            listens = listens(&dial, address, ready_within) => {
+                if listens {
+                    return Ok(child);
+                }
+                None
+            }
+        };
+        let said = child.said();
+        Err(match ended {
+            Some(how) => ExecError::Ended { program, how, said },
+            None => ExecError::NotReady { program, address, seconds: ready_within.as_secs_f64(), said },
+        })
     }
+}
+
+fn words(said: &str) -> String {
+    if said.is_empty() { String::new() } else { format!("; it said `{said}`") }
 }
 
 async fn listens(dial: &super::Dial, address: SocketAddr, within: Duration) -> bool {

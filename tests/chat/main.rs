@@ -5,6 +5,8 @@
 //! `INSTA_UPDATE=always`.
 
 mod members;
+#[cfg(unix)]
+mod missing;
 mod played;
 mod rows;
 

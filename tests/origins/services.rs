@@ -103,6 +103,19 @@ async fn plain_http_serves_or_leads_to_https() {
     assert_eq!(Some(half.bytes.raw_up), half.bytes.app_up);
 }
 
+/// A program whose output goes to nobody.
+struct Server(tokio::process::Child);
+
+impl origin::Started for Server {
+    async fn ended(&mut self) -> String {
+        format!("{:?}", self.0.wait().await)
+    }
+
+    fn said(&self) -> String {
+        String::new()
+    }
+}
+
 #[tokio::test]
 async fn a_program_serves_behind_a_relay() {
     let (pki, recorder) = (PublicPki::new(&Clock::of_this_machine()).expect("a PKI"), Recorder::new());
@@ -140,6 +153,7 @@ async fn a_program_serves_behind_a_relay() {
             .stdout(Stdio::null())
             .kill_on_drop(true)
             .spawn()
+            .map(Server)
     };
     let child = files.start(spawn, behind, Duration::from_secs(10)).await.expect("ready");
     let world = Arc::new(World { sites: vec![site], ..World::default() });

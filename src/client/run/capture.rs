@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 /// A bounded capture.
+#[derive(Debug)]
 pub(super) struct Capture {
     keep: usize,
     kept: Vec<u8>,
