@@ -128,19 +128,30 @@ impl Preset {
 impl Preset {
     /// Why the explicit proxy would not see this command, though it would see the program: a library that ignores the proxy.
     pub fn library_passes_proxy_by(&self, argv: &[String]) -> Option<String> {
-        let scripts = LIBRARIES_PAST_THE_PROXY.iter().filter(|(program, ..)| self.names.contains(program));
         let runs = |script: &str| argv.iter().any(|word| base(word) == script);
-        scripts.clone().find(|(_, script, _)| runs(script)).map(|(.., why)| format!("{} goes past the proxy: {why}", self.name()))
+        let names = |library: &str| argv.iter().any(|word| word.contains(library));
+        let scripts = SCRIPTS_PAST_THE_PROXY.iter().filter(|(_, script, _)| runs(script));
+        let libraries = LIBRARIES_PAST_THE_PROXY.iter().filter(|(_, library, _)| names(library));
+        let mut known = scripts.chain(libraries).filter(|(program, ..)| self.names.contains(program));
+        known.next().map(|(.., why)| format!("{} goes past the proxy: {why}", self.name()))
     }
 }
 
 /// The lab's own small clients whose library ignores the proxy: program, script, why.
-const LIBRARIES_PAST_THE_PROXY: [(&str, &str, &str); 5] = [
+const SCRIPTS_PAST_THE_PROXY: [(&str, &str, &str); 5] = [
     ("python", "get_aiohttp.py", "aiohttp reads no proxy variable unless its session says `trust_env=True`"),
     ("python", "chat_websockets.py", "websockets reads no proxy variable before version 15"),
     ("python", "xmpp.py", "slixmpp opens its own socket"),
     ("python", "pinned.py", "it opens its own socket"),
     ("php", "get.php", "PHP's streams read no proxy variable"),
+];
+
+/// Libraries that ignore the proxy, where the command line itself names them (`python3 -c "import smtplib ..."`): program, library, why.
+const LIBRARIES_PAST_THE_PROXY: [(&str, &str, &str); 4] = [
+    ("python", "smtplib", "smtplib opens its own socket"),
+    ("python", "imaplib", "imaplib opens its own socket"),
+    ("python", "poplib", "poplib opens its own socket"),
+    ("python", "slixmpp", "slixmpp opens its own socket"),
 ];
 
 /// The names of the programs that are known, the first one of each.
@@ -245,6 +256,19 @@ mod tests {
         assert!(node.passes_proxy_by(parse_version("v26.0.1")).is_none());
         assert!(node.passes_proxy_by(None).is_some(), "what is not known is not promised");
         assert!(by_name("curl").passes_proxy_by(None).is_none());
+    }
+
+    #[test]
+    fn a_mail_library_goes_past_the_proxy_though_its_program_would_not() {
+        let passes = |words: &[&str]| {
+            let argv: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            preset_for(&argv).library_passes_proxy_by(&argv)
+        };
+        assert!(passes(&["python3", "-c", "import smtplib, ssl; smtplib.SMTP('{host}')"]).unwrap().contains("smtplib"));
+        assert!(passes(&["/usr/bin/python3", "/x/clients/xmpp.py", "{url}"]).unwrap().contains("slixmpp"));
+        assert!(passes(&["python3", "-c", "import urllib.request"]).is_none());
+        assert!(passes(&["curl", "-H", "X-Library: smtplib"]).is_none(), "curl has no such library");
+        assert!(by_name("swaks").passes_proxy_by(None).is_some());
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub fn findings(plan: &Plan, checks: &[CheckResult], hits: &Hits) -> RunFindings
     if checks.is_empty() {
         found.faults.push("no check was run: nothing is shown".to_owned());
     } else if checks.iter().all(is_skipped) {
-        found.faults.push(format!("every check was skipped ({}): nothing is shown", checks.len()));
+        found.faults.push(nothing_shown(checks));
         return found;
     }
     for phase in &plan.phases {
@@ -73,7 +73,13 @@ pub fn findings(plan: &Plan, checks: &[CheckResult], hits: &Hits) -> RunFindings
 /// What is wrong with a run of a part of a scenario, which cannot be held to the whole.
 pub fn faults_of_a_part(checks: &[CheckResult]) -> Vec<String> {
     let nothing = checks.iter().all(is_skipped);
-    nothing.then(|| "every check was skipped: nothing is shown".to_owned()).into_iter().collect()
+    nothing.then(|| nothing_shown(checks)).into_iter().collect()
+}
+
+fn nothing_shown(checks: &[CheckResult]) -> String {
+    let beyond = |check: &CheckResult| matches!(check.outcome, Outcome::OutOfReach(_));
+    let remedy = if checks.iter().all(beyond) { "; `--network sealed` shows it, where that works" } else { "" };
+    format!("every check was skipped ({}): nothing is shown{remedy}", checks.len())
 }
 
 /// The process's exit code for a run: 0 if all that was expected held; 1 if something contradicts an expectation or the
@@ -198,6 +204,8 @@ mod tests {
         let skipped = CheckResult::skipped("c", "interception", "no curl");
         let found = findings(&plan(), std::slice::from_ref(&skipped), &Hits::default());
         assert_eq!(found.faults, ["every check was skipped (1): nothing is shown"]);
+        let beyond = CheckResult { outcome: Outcome::OutOfReach("past the proxy".to_owned()), ..skipped.clone() };
+        assert!(findings(&plan(), &[beyond], &Hits::default()).faults[0].contains("--network sealed"));
         let passed = CheckResult { outcome: Outcome::Passed, ..CheckResult::skipped("d", "halted", "") };
         let found = findings(&plan(), &[skipped, passed], &Hits::default());
         assert!(found.remarks.iter().any(|r| r.contains("never fired; checks of its phase were skipped")), "{found:?}");

@@ -156,6 +156,14 @@ pub(super) static PRESETS: &[Preset] = &[
         ..SYSTEM
     },
     Preset {
+        names: &["swaks"],
+        store: Store::Unchecked,
+        knob: "--tls-verify, --tls-ca-path",
+        proxy: ProxyUse::Never("it knows no proxy"),
+        remark: Some("checks no certificate unless it is told to (--tls-verify)"),
+        ..SYSTEM
+    },
+    Preset {
         names: &["nmap", "testssl", "testssl.sh", "sslscan", "sslyze"],
         store: Store::Unchecked,
         proxy: ProxyUse::Never("it dials addresses"),
