@@ -127,7 +127,7 @@ fn process(expect: &Expect, test: &LegTruth) -> Vec<Difference> {
     all
 }
 
-fn evidence<'a>(target: &'a TargetVerdict, test: &'a LegTruth) -> impl Iterator<Item = &'a Connection> {
+pub(super) fn evidence<'a>(target: &'a TargetVerdict, test: &'a LegTruth) -> impl Iterator<Item = &'a Connection> {
     test.connections.iter().filter(|c| target.evidence.contains(&c.id))
 }
 

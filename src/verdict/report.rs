@@ -8,7 +8,10 @@ pub mod tap;
 pub mod text;
 pub mod verify;
 
+use super::expect::evidence;
 use super::{CheckResult, Outcome, RunReport, TargetVerdict};
+use crate::record::Connection;
+use crate::scenario::Messages;
 
 /// How many checks came out how; twins count as checks of their own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -72,9 +75,17 @@ fn trust(check: &CheckResult) -> &'static str {
     check.test.as_ref().map_or("-", |t| t.trust.as_str())
 }
 
-/// How a target's verdict was shown; with what a detector said, if the check has one.
+/// How a target's verdict was shown; with what the box made of a chat's messages, and what a detector said, if there is such a thing.
 fn how(check: &CheckResult, target: &TargetVerdict) -> String {
-    std::iter::once(target.signal.clone()).chain(said(check)).collect::<Vec<_>>().join("; ")
+    std::iter::once(target.signal.clone()).chain(messages(check, target)).chain(said(check)).collect::<Vec<_>>().join("; ")
+}
+
+/// What the messages of a WebSocket were to the box, in the word of `expect`.
+fn messages(check: &CheckResult, target: &TargetVerdict) -> Option<String> {
+    let connections = evidence(target, check.test.as_ref()?).filter_map(Connection::messages);
+    let mut seen: Vec<&str> = connections.map(Messages::as_str).collect();
+    seen.dedup();
+    (!seen.is_empty()).then(|| format!("messages: {}", seen.join(", ")))
 }
 
 /// What a detector said, and how good that is.
