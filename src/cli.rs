@@ -367,7 +367,7 @@ pub struct RecordArgs {
     /// Keep the TLS secrets in this file (the format of SSLKEYLOGFILE)
     #[arg(long, value_name = "FILE")]
     pub keylog: Option<PathBuf>,
-    /// Keep credentials and bodies as they are; without it they are masked, except in packets and keys
+    /// Keep credentials and bodies of the web as they are; without it they are masked, except in packets and keys
     #[arg(long)]
     pub unmask: bool,
 }

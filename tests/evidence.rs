@@ -85,6 +85,28 @@ fn a_full_disk_never_breaks_a_run_and_is_said() {
     assert_eq!(recorder.connections().len(), 2);
 }
 
+/// Nobody reads what is written: the pipe fills, and the run goes on.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_reader_that_stops_reading_never_holds_a_run_up_and_is_said() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let pipe = dir.path().join("events.jsonl");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("it is everywhere").success());
+    // Open for both, and never read: opening it to write does not wait, writing does.
+    let idle = std::fs::OpenOptions::new().read(true).write(true).open(&pipe).expect("a pipe");
+    let recorder = Recorder::new();
+    let folder = RecordFolder::create(dir.path(), &recorder);
+    let text = "z".repeat(1000);
+    for _ in 0..20_000 {
+        recorder.emit_run(None, Event::Note { text: text.clone() });
+    }
+    recorded_run(&recorder);
+    let losses = folder.finish();
+    assert!(losses.to_string().contains("the disk is too slow"), "{losses}");
+    assert_eq!(recorder.connections().len(), 2, "and what was recorded is there");
+    drop((folder, idle));
+}
+
 #[test]
 fn a_folder_that_cannot_be_made_is_said() {
     let dir = tempfile::tempdir().expect("a folder");

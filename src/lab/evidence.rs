@@ -15,6 +15,10 @@ use crate::scenario::Plan;
 use crate::verdict::RunReport;
 use crate::verdict::report::json;
 
+mod lost;
+
+use lost::Lost;
+
 /// What is to be kept of a lab, and where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
@@ -44,15 +48,22 @@ pub struct Evidence {
     lab: Lab,
     wanted: Wanted,
     folder: Option<RecordFolder>,
-    lost: Vec<String>,
+    lost: Lost,
     finished: bool,
 }
 
 impl Lab {
     /// Begins to keep what is wanted. The lab must have been started with [`Lab::start_keeping`].
-    pub fn evidence(&self, wanted: Wanted) -> Evidence {
+    pub fn evidence(&self, mut wanted: Wanted) -> Evidence {
+        let mut lost = Lost::default();
+        if let Some(dir) = wanted.folder.take() {
+            match std::fs::create_dir_all(&dir) {
+                Ok(()) => wanted.folder = Some(dir),
+                Err(error) => lost.say(format!("`{}` cannot be made, so nothing is kept there: {error}", dir.display())),
+            }
+        }
         let folder = wanted.folder.as_deref().map(|dir| RecordFolder::create(dir, self.recorder()));
-        let mut evidence = Evidence { lab: self.clone(), wanted, folder, lost: Vec::new(), finished: false };
+        let mut evidence = Evidence { lab: self.clone(), wanted, folder, lost, finished: false };
         if let Some(dir) = evidence.wanted.folder.clone() {
             remove_old(&dir);
             evidence.write(&dir.join(SCENARIO), |path| private(path, &scenario(self.plan())?));
@@ -89,14 +100,17 @@ impl Evidence {
             self.seal(&dir);
         }
         self.finished = true;
-        let told = self.lost.iter().map(|lost| incomplete(lost)).filter(|lost| !remarks.contains(lost)).collect::<Vec<_>>();
+        let told =
+            self.lost.told().iter().map(|lost| incomplete(lost)).filter(|lost| !remarks.contains(lost)).collect::<Vec<_>>();
         remarks.into_iter().chain(told).collect()
     }
 
     fn write_all(&mut self) -> Vec<String> {
         if let Some(folder) = &self.folder {
             let losses = folder.finish();
-            self.lost.extend((losses.lines > 0 || losses.reason.is_some()).then(|| losses.to_string()));
+            if losses.lines > 0 || losses.reason.is_some() {
+                self.lost.say(losses.to_string());
+            }
         }
         let recorder = self.lab.recorder().clone();
         let entries = self.folder.as_ref().map_or_else(|| recorder.entries(), RecordFolder::entries);
@@ -118,7 +132,7 @@ impl Evidence {
             self.write(&dir.join(CONTAINMENT), |path| private(path, &serde_json::to_vec_pretty(&proof)?));
         }
         let masked = masked(&entries);
-        let mut remarks: Vec<String> = self.lost.iter().map(|lost| incomplete(lost)).collect();
+        let mut remarks: Vec<String> = self.lost.told().iter().map(|lost| incomplete(lost)).collect();
         remarks.extend(told_of_masks(keep.mask(), &masked, holds_secrets));
         remarks
     }
@@ -135,9 +149,11 @@ impl Evidence {
                 Ok(())
             });
         }
-        self.lost.extend(lost.map(|lost| format!("the capture is not whole: {lost}")));
+        lost.into_iter().for_each(|lost| self.lost.say(format!("the capture is not whole: {lost}")));
         let dropped = keep.keys().counts().1;
-        self.lost.extend((dropped > 0).then(|| format!("{dropped} TLS secrets were not kept: too many connections")));
+        if dropped > 0 {
+            self.lost.say(format!("{dropped} TLS secrets were not kept: too many connections"));
+        }
         !secrets.is_empty()
     }
 
@@ -148,17 +164,14 @@ impl Evidence {
 
     fn write(&mut self, path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) {
         if let Err(error) = write(path) {
-            let lost = format!("`{}` cannot be written: {error}", path.display());
-            if !self.lost.contains(&lost) {
-                self.lost.push(lost);
-            }
+            self.lost.file(path, &error);
         }
     }
 
     /// The manifest: the last file.
     fn seal(&mut self, dir: &Path) {
         let masked = masked(&self.lab.recorder().entries());
-        let lost = self.lost.clone();
+        let lost = self.lost.told();
         self.write(&dir.join(MANIFEST), |_| Manifest::of(dir, lost, masked)?.write(dir));
     }
 }
@@ -249,10 +262,21 @@ fn told_of_masks(mask: Mask, masked: &[(String, u64)], holds_secrets: bool) -> V
         Mask::On => format!(
             "masked in the recording: {list}; what clients print themselves, and their command lines, are kept as they are"
         ),
-        Mask::Off => "the recording holds credentials and bodies as they were sent (`--unmask`)".to_owned(),
+        Mask::Off => {
+            format!("the recording holds credentials and bodies of the web as they were sent (`--unmask`){}", never_kept(masked))
+        }
     };
     let keys = "whoever has the capture or the key log can read what was said, masked elsewhere or not: keep them to yourself";
     std::iter::once(what).chain(holds_secrets.then(|| keys.to_owned())).collect()
+}
+
+/// Of mail and messengers the record has kinds and lengths alone, whatever is asked for.
+fn never_kept(masked: &[(String, u64)]) -> String {
+    if masked.is_empty() {
+        return String::new();
+    }
+    let list: Vec<String> = masked.iter().map(|(kind, count)| format!("{kind} ({count})")).collect();
+    format!("; of mail and messengers kinds and lengths alone: {}; the capture has the words", list.join(", "))
 }
 
 fn incomplete(lost: &str) -> String {

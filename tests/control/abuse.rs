@@ -47,6 +47,32 @@ async fn a_thousand_streams_that_nobody_reads_disturb_nobody() {
     read_until(&mut fresh, |text| text.contains("id: 4000\n")).await;
 }
 
+/// A reader that stops in the middle of the stream and comes back after more than is kept has passed: it is told how many it missed, and
+/// goes on with what is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_reader_is_told_what_it_missed_and_goes_on() {
+    let api = Api::of("untrusted-root-is-refused").await;
+    let recorder = api.running.lab().recorder().clone();
+    recorder.keep_at_most(1000);
+    let mut slow = api.stream("/v1/events", "").await;
+    let begun = read_until(&mut slow, |text| text.contains("id: 0\n")).await;
+    let padding = "z".repeat(1000);
+    // Far more than its socket, its chunks and the record hold.
+    for _ in 0..20_000 {
+        recorder.emit_run(None, Event::Note { text: padding.clone() });
+    }
+    let last = recorder.next_seq() - 1;
+    assert_eq!(api.ask("GET", "/v1/state", "").await.status, 200, "nobody waits for it");
+    let told = begun + &read_until(&mut slow, |text| text.contains(&format!("id: {last}\n"))).await;
+    let number = |line: &str| line.strip_prefix("id: ").and_then(|id| id.parse::<u64>().ok());
+    let ids: Vec<u64> = told.lines().filter_map(number).collect();
+    let missed: u64 =
+        told.lines().filter_map(|line| line.strip_prefix("data: {\"lost\":")?.trim_end_matches('}').parse::<u64>().ok()).sum();
+    assert!(missed > 10_000, "{missed}");
+    assert!(ids.is_sorted_by(|a, b| a < b));
+    assert_eq!(ids.len() as u64 + missed, last + 1, "every event was shown or counted");
+}
+
 /// Raises the soft limit of open files if need be.
 fn enough_files(wanted: u64) -> bool {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
