@@ -1,6 +1,7 @@
 # Logs in to an XMPP server (RFC 6120) by the library slixmpp and sends one message to the account `bob`. `xmpps://` is direct TLS, `xmpp://` the
-# upgrade. As it comes, the library checks the certificate and asks for TLS; `--insecure` checks nothing, `--optional` goes on without
-# TLS where the server offers none.
+# upgrade. As it comes, the library checks the certificate and takes TLS where it is offered; where it is not, it logs in by SCRAM (which
+# shows no password) and sends its messages in the clear. `--demand` logs in over TLS alone, `--optional` shows even a password to a server without
+# TLS, `--insecure` checks nothing.
 import asyncio, logging, ssl, sys
 from urllib.parse import urlsplit
 import slixmpp
@@ -11,6 +12,8 @@ client = slixmpp.ClientXMPP(f"alice@{url.hostname}", "wonderland")
 over = client.loop.create_future()
 if "--insecure" in flags:
     client.ssl_context.check_hostname, client.ssl_context.verify_mode = False, ssl.CERT_NONE
+if "--demand" in flags:
+    client["feature_mechanisms"].unencrypted_scram = False
 if "--optional" in flags:
     client["feature_mechanisms"].unencrypted_plain = client["feature_mechanisms"].unencrypted_scram = True
 

@@ -350,4 +350,5 @@ const FILES: &[(&str, &str)] = embed![
     "scenarios/wrong-host-is-refused.toml",
     "scenarios/xmpp-direct-tls-forged.toml",
     "scenarios/xmpp-starttls-forged.toml",
+    "scenarios/xmpp-starttls-stripped.toml",
 ];

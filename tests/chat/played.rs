@@ -15,8 +15,8 @@ pub(crate) struct Run {
     whole: bool,
 }
 
-/// What a client meets: the trust, and the rule that is in force at its site.
-const TRUSTS: [&str; 2] = ["web", "web+authority"];
+/// What a client meets: the phase, and what it trusts.
+const COLUMNS: [(&str, &str); 3] = [("forged", "web"), ("forged", "web+authority"), ("stripped", "web")];
 
 /// None if this machine cannot, and need not.
 pub(crate) fn play(network: &str) -> Option<Run> {
@@ -47,15 +47,25 @@ pub(crate) fn play(network: &str) -> Option<Run> {
 }
 
 fn scenario(rows: &[&Row], servers: &[&str]) -> String {
-    let mut text = format!("{HEAD}include = {:?}\n{RULE}", [&["chat"], servers].concat());
+    let mut text = format!("{HEAD}include = {:?}\n{FORGED}", [&["chat"], servers].concat());
+    let addresses: Vec<_> = SERVERS.iter().filter(|(name, _)| servers.contains(name)).map(|(_, address)| *address).collect();
+    let upgrades = format!("match = {{ address = {addresses:?}, port = [110, 143, 5222] }}");
+    if !servers.is_empty() {
+        let _ = write!(text, "\n[[phase.rule]]\nname = \"forge-upgrades\"\n{upgrades}\naction = \"intercept\"\n");
+        let _ = write!(
+            text,
+            "\n[[phase]]\nname = \"stripped\"\n[[phase.rule]]\nname = \"strip\"\n{upgrades}\naction = \"strip-starttls\"\n"
+        );
+    }
     for row in rows {
-        for trust in TRUSTS {
-            let verdict = if trust == "web" { row.verdict } else { "exposed" };
+        for (phase, trust) in COLUMNS {
+            let Some((verdict, action)) = expected(row, phase, trust) else { continue };
             let read = row.messages.filter(|_| verdict == "exposed").map(|word| format!(", messages = {word:?}"));
             let _ = write!(
                 text,
-                "\n[[check]]\nname = {:?}\nclient = {:?}\nurl = {:?}\ntrust = {trust:?}\nexpect = {{ verdict = {verdict:?}, action = \"intercept\"{} }}\n",
-                name(row, trust),
+                "\n[[check]]\nname = {:?}\nphase = {phase:?}\nclient = {:?}\nurl = {:?}\ntrust = {trust:?}\n\
+                 expect = {{ verdict = {verdict:?}, action = {action:?}{} }}\n",
+                name(row, phase, trust),
                 row.argv,
                 row.url,
                 read.unwrap_or_default(),
@@ -65,8 +75,17 @@ fn scenario(rows: &[&Row], servers: &[&str]) -> String {
     text
 }
 
-fn name(row: &Row, trust: &str) -> String {
-    format!("{} | {trust}", row.name)
+/// Verdict and action; none where the column does not concern the row.
+fn expected(row: &Row, phase: &str, trust: &str) -> Option<(&'static str, &'static str)> {
+    match (phase, trust) {
+        ("stripped", _) => Some((row.stripped?, "strip-starttls")),
+        (_, "web") => Some((row.verdict, "intercept")),
+        _ => Some(("exposed", "intercept")),
+    }
+}
+
+fn name(row: &Row, phase: &str, trust: &str) -> String {
+    format!("{} | {phase}, {trust}", row.name)
 }
 
 impl Run {
@@ -77,18 +96,20 @@ impl Run {
 
     pub(crate) fn table(&self) -> String {
         let widest = self.rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
-        let mut out = String::new();
+        let mut out = format!("{:widest$}  {:28}  {:28}  {}\n", "client", "forged", "root installed", "stripped");
         for row in &self.rows {
-            let cells: Vec<String> = TRUSTS.iter().map(|trust| self.cell(&name(row, trust))).collect();
-            let _ = writeln!(out, "{:widest$}  {:28}  {}", row.name, cells[0], cells[1]);
+            let cells = COLUMNS.map(|(phase, trust)| {
+                expected(row, phase, trust).map_or("-".to_owned(), |_| self.cell(&name(row, phase, trust)))
+            });
+            let _ = writeln!(out, "{:widest$}  {:28}  {:28}  {}", row.name, cells[0], cells[1], cells[2]);
         }
         out
     }
 
     pub(crate) fn all_as_expected(&self) {
         for row in &self.rows {
-            for trust in TRUSTS {
-                let check = self.check(&name(row, trust));
+            for (phase, trust) in COLUMNS.into_iter().filter(|(phase, trust)| expected(row, phase, trust).is_some()) {
+                let check = self.check(&name(row, phase, trust));
                 let out_of_reach = matches!(check.outcome, Outcome::OutOfReach(_)) && !row.proxied;
                 assert!(matches!(check.outcome, Outcome::Passed) || out_of_reach, "{}: {:#?}", check.name, check.outcome);
             }
@@ -136,9 +157,14 @@ profile = "qaznet-2019"
 clock = 2019-07-20T12:00:00+06:00
 "#;
 
-const RULE: &str = r#"
-[[rule]]
+const FORGED: &str = r#"
+[[phase]]
+name = "forged"
+[[phase.rule]]
 name = "forge"
 match = { sni = ".example.org", port = [443, 993, 995, 5223] }
 action = "intercept"
 "#;
+
+/// The real servers and where they are (`lab/world`).
+const SERVERS: [(&str, &str); 2] = [("dovecot", "198.51.100.28"), ("prosody", "198.51.100.42")];

@@ -13,10 +13,13 @@ pub(crate) struct Row {
     pub(crate) messages: Option<&'static str>,
     /// The verdict with trust `web`.
     pub(crate) verdict: &'static str,
+    /// The verdict where the box takes the upgrade away, if it begins with one.
+    pub(crate) stripped: Option<&'static str>,
 }
 
 const OPEN: &str = "wss://chat.example.org/";
 const SEALED: &str = "wss://sealed-chat.example.org/";
+const XMPP: &str = "xmpp://xmpp.example.org/";
 const XMPPS: &str = "xmpps://xmpp.example.org/";
 
 const PYTHON: &[&str] = &["/usr/bin/python3", "-c", ""];
@@ -144,7 +147,89 @@ pub(crate) const ROWS: &[Row] = &[
         None,
         "exposed",
     ),
+    upgraded(
+        row(
+            "curl imap --ssl-reqd at dovecot",
+            &[CURL],
+            &["curl", "-sS", "--ssl-reqd", "--user", "alice:wonderland", "{url}"],
+            "imap://dovecot.example.org/INBOX;MAILINDEX=1",
+            None,
+            "refused",
+        ),
+        "refused",
+    ),
+    upgraded(
+        row(
+            "curl imap --ssl -k at dovecot",
+            &[CURL],
+            &["curl", "-sS", "--ssl", "-k", "--user", "alice:wonderland", "{url}"],
+            "imap://dovecot.example.org/INBOX;MAILINDEX=1",
+            None,
+            "exposed",
+        ),
+        "exposed-in-clear",
+    ),
+    upgraded(
+        row(
+            "curl pop3 --ssl-reqd at dovecot",
+            &[CURL],
+            &["curl", "-sS", "--ssl-reqd", "--user", "alice:wonderland", "{url}"],
+            "pop3://dovecot.example.org/1",
+            None,
+            "refused",
+        ),
+        "refused",
+    ),
+    upgraded(
+        row(
+            "curl pop3 --ssl -k at dovecot",
+            &[CURL],
+            &["curl", "-sS", "--ssl", "-k", "--user", "alice:wonderland", "{url}"],
+            "pop3://dovecot.example.org/1",
+            None,
+            "exposed",
+        ),
+        "exposed-in-clear",
+    ),
+    upgraded(
+        past(
+            "slixmpp starttls demanded at prosody",
+            &[SLIXMPP],
+            &["/usr/bin/python3", "{lab}/clients/xmpp.py", "{url}", "--demand"],
+            XMPP,
+            None,
+            "refused",
+        ),
+        "refused",
+    ),
+    // As it comes: no password is shown (SCRAM), and the messages are.
+    upgraded(
+        past(
+            "slixmpp starttls at prosody",
+            &[SLIXMPP],
+            &["/usr/bin/python3", "{lab}/clients/xmpp.py", "{url}"],
+            XMPP,
+            None,
+            "refused",
+        ),
+        "exposed-in-clear",
+    ),
+    upgraded(
+        past(
+            "slixmpp starttls if offered, lax, at prosody",
+            &[SLIXMPP],
+            &["/usr/bin/python3", "{lab}/clients/xmpp.py", "{url}", "--insecure", "--optional"],
+            XMPP,
+            None,
+            "exposed",
+        ),
+        "exposed-in-clear",
+    ),
 ];
+
+const fn upgraded(row: Row, stripped: &'static str) -> Row {
+    Row { stripped: Some(stripped), ..row }
+}
 
 const fn row(
     name: &'static str,
@@ -154,7 +239,7 @@ const fn row(
     messages: Option<&'static str>,
     verdict: &'static str,
 ) -> Row {
-    Row { name, needs, argv, url, proxied: true, messages, verdict }
+    Row { name, needs, argv, url, proxied: true, messages, verdict, stripped: None }
 }
 
 /// The same for one that goes past any proxy.

@@ -18,6 +18,9 @@ pub(crate) struct Client {
 const SMTP: &str = "smtp://smtp.example.org/";
 const IMAP: &str = "imap://imap.example.org/INBOX;MAILINDEX=1";
 const POP3: &str = "pop3://pop.example.org/1";
+const SMTPS: &str = "smtps://smtp.example.org/";
+const IMAPS: &str = "imaps://imap.example.org/INBOX;MAILINDEX=1";
+const POP3S: &str = "pop3s://pop.example.org/1";
 
 /// All of them; what they need is put into `folder`.
 pub(crate) fn clients(folder: &Path) -> Vec<Client> {
@@ -35,7 +38,7 @@ fn curl(letter: &str) -> Vec<Client> {
     let get = |name, url, more: &[&str]| {
         client(name, "curl", url, &[&["curl", "-sS", "-o", "/dev/null", "--user", "bob:hatstand", "{url}"], more].concat())
     };
-    let send = |name, more: &[&str]| {
+    let send = |name, url, more: &[&str]| {
         let send = [
             "curl",
             "-sS",
@@ -49,19 +52,24 @@ fn curl(letter: &str) -> Vec<Client> {
             letter,
             "{url}",
         ];
-        client(name, "curl", SMTP, &[&send[..], more].concat())
+        client(name, "curl", url, &[&send[..], more].concat())
     };
     vec![
-        send("curl smtp", &[]),
-        send("curl smtp --ssl", &["--ssl"]),
-        send("curl smtp --ssl-reqd", &["--ssl-reqd"]),
-        send("curl smtp --ssl -k", &["--ssl", "-k"]),
+        send("curl smtp", SMTP, &[]),
+        send("curl smtp --ssl", SMTP, &["--ssl"]),
+        send("curl smtp --ssl-reqd", SMTP, &["--ssl-reqd"]),
+        send("curl smtp --ssl -k", SMTP, &["--ssl", "-k"]),
         get("curl imap", IMAP, &[]),
         get("curl imap --ssl", IMAP, &["--ssl"]),
         get("curl imap --ssl-reqd", IMAP, &["--ssl-reqd"]),
         get("curl pop3", POP3, &[]),
         get("curl pop3 --ssl", POP3, &["--ssl"]),
         get("curl pop3 --ssl-reqd", POP3, &["--ssl-reqd"]),
+        send("curl smtps", SMTPS, &[]),
+        send("curl smtps -k", SMTPS, &["-k"]),
+        get("curl imaps", IMAPS, &[]),
+        get("curl imaps -k", IMAPS, &["-k"]),
+        get("curl pop3s", POP3S, &[]),
     ]
 }
 
@@ -98,16 +106,30 @@ fn python() -> Vec<Client> {
             POP3,
             "import poplib; p = poplib.POP3('{host}'); 'STLS' in p.capa() and p.stls(); p.user('bob'); p.pass_('hatstand'); p.quit()",
         ),
+        run(
+            "smtplib SMTP_SSL, checked",
+            SMTPS,
+            "import smtplib, ssl; s = smtplib.SMTP_SSL('{host}', context=ssl.create_default_context()); s.login('alice', 'wonderland'); s.quit()",
+        ),
+        run(
+            "imaplib IMAP4_SSL as it comes",
+            IMAPS,
+            "import imaplib; m = imaplib.IMAP4_SSL('{host}'); m.login('bob', 'hatstand'); m.logout()",
+        ),
+        run(
+            "poplib POP3_SSL, checked",
+            POP3S,
+            "import poplib, ssl; p = poplib.POP3_SSL('{host}', context=ssl.create_default_context()); p.user('bob'); p.pass_('hatstand'); p.quit()",
+        ),
     ]
 }
 
 fn swaks() -> Vec<Client> {
-    let run = |name, tls: &str| {
+    let run = |name, url, tls: &[&str]| {
         let all = [
             "swaks",
             "--silent",
             "3",
-            tls,
             "--server",
             "{host}",
             "--to",
@@ -121,9 +143,14 @@ fn swaks() -> Vec<Client> {
             "--auth-password",
             "wonderland",
         ];
-        client(name, "swaks", SMTP, &all)
+        client(name, "swaks", url, &[&all[..], tls].concat())
     };
-    vec![run("swaks --tls", "--tls"), run("swaks --tls-optional", "--tls-optional")]
+    vec![
+        run("swaks --tls", SMTP, &["--tls"]),
+        run("swaks --tls --tls-verify", SMTP, &["--tls", "--tls-verify"]),
+        run("swaks --tls-optional", SMTP, &["--tls-optional"]),
+        run("swaks --tlsc", SMTPS, &["--tlsc", "--tls-sni", "{host}"]),
+    ]
 }
 
 fn openssl() -> Vec<Client> {
@@ -148,18 +175,19 @@ fn openssl() -> Vec<Client> {
 
 fn nodemailer() -> Vec<Client> {
     let module = module();
-    let run = |name, more: &str| {
+    let run = |name, url, more: &str| {
         let path = module.as_ref().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
         let code = format!(
-            "require('{path}').createTransport({{host:'{{host}}',port:25,auth:{{user:'alice',pass:'wonderland'}}{more}}})\
+            "require('{path}').createTransport({{host:'{{host}}',auth:{{user:'alice',pass:'wonderland'}}{more}}})\
              .sendMail({{from:'alice@a.test',to:'bob@a.test',subject:'x',text:'hello'}}).catch(e => {{ console.error(e); process.exit(1) }})"
         );
-        Client { ready: module.is_some(), ..client(name, "node", SMTP, &["node", "-e", &code]) }
+        Client { ready: module.is_some(), ..client(name, "node", url, &["node", "-e", &code]) }
     };
     vec![
-        run("nodemailer", ""),
-        run("nodemailer requireTLS", ",requireTLS:true"),
-        run("nodemailer rejectUnauthorized: false", ",tls:{rejectUnauthorized:false}"),
+        run("nodemailer", SMTP, ",port:25"),
+        run("nodemailer requireTLS", SMTP, ",port:25,requireTLS:true"),
+        run("nodemailer rejectUnauthorized: false", SMTP, ",port:25,tls:{rejectUnauthorized:false}"),
+        run("nodemailer secure", SMTPS, ",port:465,secure:true"),
     ]
 }
 

@@ -89,9 +89,12 @@ fn scenario(clients: &[&Client]) -> String {
             "[[phase]]\nname = \"{phase}\"\n[[phase.rule]]\nname = \"{phase}\"\n\
              match = {{ address = \"198.51.100.25\", port = [25, 110, 143] }}\naction = \"{phase}\"\n"
         );
+        if phase == "intercept" && clients.iter().any(|client| is_implicit(client)) {
+            text += "[[phase.rule]]\nname = \"intercept-at-once\"\nmatch = { sni = \".example.org\", port = [465, 993, 995] }\naction = \"intercept\"\n";
+        }
     }
     for client in clients {
-        for column in COLUMNS {
+        for column in COLUMNS.iter().filter(|column| concerns(column, client)) {
             let quoted = |word: &String| serde_json::Value::from(word.as_str()).to_string(); // JSON's strings are TOML's basic strings
             let argv: Vec<String> = client.command.iter().map(quoted).collect();
             let _ = write!(
@@ -109,6 +112,16 @@ fn scenario(clients: &[&Client]) -> String {
         }
     }
     text
+}
+
+/// TLS comes first: nothing is asked for in the clear.
+fn is_implicit(client: &Client) -> bool {
+    client.url.split_once("://").is_some_and(|(scheme, _)| scheme.ends_with('s'))
+}
+
+/// Where there is no upgrade, one way of taking it away is as good as another.
+fn concerns(column: &Column, client: &Client) -> bool {
+    !is_implicit(client) || !matches!(column.head, "refuse" | "mangle")
 }
 
 fn table(clients: &[&Client], report: &RunReport) -> String {
