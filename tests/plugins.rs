@@ -31,6 +31,7 @@ fn python() -> Option<String> {
 
 fn suite(command: &mut Command, mended: bool) -> (bool, String) {
     command.env("MITMLAB_PROGRAM", env!("CARGO_BIN_EXE_mitmlab")).env("APP_MENDED", if mended { "1" } else { "0" });
+    command.env("NO_COLOR", "1");
     let output = command.output().expect("the suite starts");
     (output.status.success(), text(&output))
 }
@@ -69,6 +70,38 @@ fn the_node_suite_finds_the_flaw_and_passes_once_it_is_mended() {
     assert!(told.contains("expected `refused` for www.instagram.com, saw `exposed`"), "{told}");
     let (passed, told) = run(true);
     assert!(passed, "{told}");
+}
+
+/// Vitest and Jest, whose folder `MITMLAB_TEST_NODE_MODULES` names.
+#[test]
+fn the_same_suite_runs_under_vitest_and_jest() {
+    let modules = std::env::var("MITMLAB_TEST_NODE_MODULES").unwrap_or_default();
+    let runner = |path: &str| Some(Path::new(&modules).join(path)).filter(|path| path.is_file());
+    let (Some(vitest), Some(jest)) = (runner("vitest/vitest.mjs"), runner("jest/bin/jest.js")) else {
+        return skip("no node with vitest and jest (MITMLAB_TEST_NODE_MODULES names their folder)");
+    };
+    let home = root().join("lab/js");
+    let config = serde_json::json!({
+        "rootDir": home, "testMatch": ["**/app.spec.mjs"], "transform": {}, "moduleFileExtensions": ["mjs", "js"],
+    });
+    let of_vitest = || {
+        let mut command = Command::new("node");
+        command.arg(&vitest).args(["run", "--globals", "--cache=false", "--root"]).arg(home.join("example")).arg("app.spec.mjs");
+        command
+    };
+    let of_jest = || {
+        let mut command = Command::new("node");
+        command.arg(&jest).args(["--no-cache", "--config", &config.to_string()]);
+        command.env("NODE_OPTIONS", "--experimental-vm-modules");
+        command
+    };
+    for (name, command) in [("vitest", &of_vitest as &dyn Fn() -> Command), ("jest", &of_jest)] {
+        let (passed, told) = suite(&mut command(), false);
+        assert!(!passed && told.contains("1 failed"), "{name}: {told}");
+        assert!(told.contains("expected `refused` for www.instagram.com, saw `exposed`"), "{name}: {told}");
+        let (passed, told) = suite(&mut command(), true);
+        assert!(passed, "{name}: {told}");
+    }
 }
 
 #[test]
