@@ -8,6 +8,24 @@ use crate::scenario::{Plan, VerdictKind};
 use crate::verdict::{LegTruth, Surroundings, TargetVerdict, reaction, target};
 
 /// A client's run, judged when it is asked.
+///
+/// ```
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), mitmlab::error::Error> {
+/// # if !std::path::Path::new("/usr/bin/curl").exists() { return Ok(()) }
+/// use mitmlab::lab::Lab;
+/// use mitmlab::scenario::VerdictKind;
+///
+/// let lab = Lab::builder().scenario("untrusted-root-is-refused").start().await?;
+/// let outcome = lab.client(["curl", "-sS", "{url}"]).url("https://good.badtls.test/").run().await?;
+/// let verdict = outcome.verdict("good.badtls.test");
+/// assert_eq!(verdict.verdict, VerdictKind::Untouched);
+/// println!("{}: {} ({:?})", verdict.host, verdict.signal, verdict.evidence); // which connections say so
+/// let hello = outcome.connections()[0].hello.as_ref();
+/// assert_eq!(hello.and_then(|hello| hello.sni.as_deref()), Some("good.badtls.test"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Outcome {
     pub(super) id: LegId,
@@ -93,6 +111,15 @@ impl Outcome {
     #[track_caller]
     pub fn assert_exposed(&self, host: &str) -> &Self {
         self.assert_verdict(host, VerdictKind::Exposed)
+    }
+
+    /// Asserts that the box took STARTTLS away and that credentials or a message then crossed it in the clear.
+    ///
+    /// # Panics
+    /// See [`Self::assert_verdict`].
+    #[track_caller]
+    pub fn assert_exposed_in_clear(&self, host: &str) -> &Self {
+        self.assert_verdict(host, VerdictKind::ExposedInClear)
     }
 
     /// Asserts that application bytes went to the genuine origin.
