@@ -28,8 +28,8 @@ pub struct FieldDiff {
     pub source: String,
 }
 
-/// Compares every field. Extensions are matched by identifier, in the order of the first certificate, then the rest of
-/// the second; their order is a field of its own.
+/// Compares every field. Extensions are matched by identifier (the second of one with the second), in the order of the first
+/// certificate, then the rest of the second; their order is a field of its own.
 pub fn compare(genuine: &Parsed, forged: &Parsed) -> Vec<FieldDiff> {
     let (a, b) = (&genuine.tbs, &forged.tbs);
     let mut rows = vec![
@@ -53,16 +53,19 @@ pub fn compare(genuine: &Parsed, forged: &Parsed) -> Vec<FieldDiff> {
     let order = |list: &[Extension]| list.iter().map(|e| oid::extension_name(&e.oid)).collect::<Vec<_>>();
     let (first, second) = (order(&a.extensions), order(&b.extensions));
     rows.push(row("extension order", first.join(", "), second.join(", "), first == second));
-    for extension in &a.extensions {
-        rows.push(extension_row(Some(extension), b.extension(&extension.oid)));
+    for (at, extension) in a.extensions.iter().enumerate() {
+        rows.push(extension_row(Some(extension), alike(&b.extensions, &extension.oid).nth(before(&a.extensions, at))));
     }
-    for extension in b.extensions.iter().filter(|extension| a.extension(&extension.oid).is_none()) {
-        rows.push(extension_row(None, Some(extension)));
+    for (at, extension) in b.extensions.iter().enumerate() {
+        if alike(&a.extensions, &extension.oid).count() <= before(&b.extensions, at) {
+            rows.push(extension_row(None, Some(extension)));
+        }
     }
     let length = |parsed: &Parsed| {
         format!("{} bytes, sha256:{}", parsed.signature.len(), &hex(&crate::x509::key::sha256(&parsed.signature))[..16])
     };
-    rows.push(row("signature", length(genuine), length(forged), genuine.signature == forged.signature));
+    let signed = |parsed: &Parsed| (parsed.signature_algorithm.clone(), parsed.signature.clone());
+    rows.push(row("signature", length(genuine), length(forged), signed(genuine) == signed(forged)));
     rows
 }
 
@@ -97,6 +100,16 @@ pub fn table(rows: &[FieldDiff], headings: (&str, &str), columns: usize) -> Stri
 
 fn row(field: &str, genuine: String, forged: String, same: bool) -> FieldDiff {
     FieldDiff { field: field.to_owned(), genuine, forged, same, rule: String::new(), source: String::new() }
+}
+
+/// All with an identifier: no certificate should have two, and some do.
+fn alike<'a>(list: &'a [Extension], oid: &'a [u8]) -> impl Iterator<Item = &'a Extension> {
+    list.iter().filter(move |extension| extension.oid == oid)
+}
+
+/// How many with the same identifier stand before this one.
+fn before(list: &[Extension], at: usize) -> usize {
+    alike(&list[..at], &list[at].oid).count()
 }
 
 fn extension_row(genuine: Option<&Extension>, forged: Option<&Extension>) -> FieldDiff {

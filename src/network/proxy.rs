@@ -7,18 +7,21 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout_at;
 
 use super::prefixed::Prefixed;
 
 mod error;
+mod feed;
 mod http;
 mod socks5;
 mod target;
 
 pub use error::{ProxyError, Refusal};
+#[doc(hidden)]
+pub use feed::feed_request;
 pub use target::{Host, Target};
 
 /// What a client asks of the proxy.
@@ -113,15 +116,15 @@ impl Pending {
 }
 
 /// The connection while the request is read.
-struct Front {
-    stream: TcpStream,
+struct Front<S> {
+    stream: S,
     buffer: Vec<u8>,
     deadline: Instant,
     /// The client speaks SOCKS5: errors are told in it.
     socks: bool,
 }
 
-async fn read(front: &mut Front) -> Result<(Kind, Target, Vec<u8>), ProxyError> {
+async fn read<S: AsyncRead + AsyncWrite + Unpin>(front: &mut Front<S>) -> Result<(Kind, Target, Vec<u8>), ProxyError> {
     front.need(1, "its first byte").await?;
     match front.buffer[0] {
         SOCKS5 => {
@@ -135,7 +138,7 @@ async fn read(front: &mut Front) -> Result<(Kind, Target, Vec<u8>), ProxyError> 
     }
 }
 
-impl Front {
+impl<S: AsyncRead + AsyncWrite + Unpin> Front<S> {
     /// Reads until the buffer has `length` bytes. The caller bounds the length.
     async fn need(&mut self, length: usize, doing: &'static str) -> Result<(), ProxyError> {
         while self.buffer.len() < length {

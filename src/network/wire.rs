@@ -34,6 +34,7 @@ mod apply;
 mod assemble;
 mod craft;
 mod engine;
+mod feed;
 mod flow;
 mod follow;
 mod frame;
@@ -52,6 +53,8 @@ mod watch;
 use super::sealed::sys::wire as sys;
 
 pub use act::{Act, Beyond, Residual, Scope, Then, Throttle};
+#[doc(hidden)]
+pub use feed::feed_packets;
 pub use handler::{CloseFlag, Flow, FlowEnd, FlowId, Handler, OnBytes, OnDatagram, OnOpen, PlainAlert, Said, Side, Why};
 pub use watch::Watch;
 

@@ -22,6 +22,8 @@ pub(super) struct Mail {
     down: Line,
     /// A client's line that may become the command: kept until it is known (not in place).
     held: Vec<u8>,
+    /// The beginning of the client's line is on its way: the line cannot be answered any more.
+    begun: bool,
     stripper: Stripper,
     mangler: Mangler,
     /// Commands without a reply yet, in order.
@@ -65,6 +67,7 @@ impl Mail {
             up: Line::default(),
             down: Line::default(),
             held: Vec::new(),
+            begun: false,
             stripper: Stripper::new(protocol),
             mangler: Mangler::new(protocol),
             expected: greeting.into_iter().collect(),
@@ -87,18 +90,9 @@ impl Mail {
     pub(super) fn up(&mut self, bytes: &[u8]) -> Step {
         let mut step = Step::default();
         let mut rest = bytes;
-        while !rest.is_empty() {
-            // Octets of a chunk (BDAT) are no lines, and a command may follow them at once.
-            let chunk = self.tap.chunk_left().min(rest.len());
-            let line = rest.iter().position(|&byte| byte == b'\n').map_or(rest.len(), |end| end + 1);
-            let (piece, further) = rest.split_at(if chunk > 0 { chunk } else { line });
-            if chunk > 0 {
-                step.onward.extend_from_slice(piece);
-                self.tap_up(piece, &mut step);
-            } else {
-                self.client_piece(piece, &mut step);
-            }
-            rest = further;
+        while let Some(piece) = next_piece(rest, self.tap.client_octets()) {
+            rest = &rest[piece.len()..];
+            self.client_piece(piece, &mut step);
         }
         step
     }
@@ -106,7 +100,7 @@ impl Mail {
     pub(super) fn down(&mut self, bytes: &[u8]) -> Step {
         let mut step = Step::default();
         let mut rest = bytes;
-        while let Some(piece) = rest.split_inclusive(|&byte| byte == b'\n').next() {
+        while let Some(piece) = next_piece(rest, self.tap.server_octets()) {
             rest = &rest[piece.len()..];
             self.server_piece(piece, &mut step);
             if step.next == Next::Agreed {
@@ -121,6 +115,10 @@ impl Mail {
 
     /// A piece of a client's line, up to its end or the end of what came.
     fn client_piece(&mut self, piece: &[u8], step: &mut Step) {
+        if self.tap.client_octets() > 0 {
+            step.onward.extend_from_slice(piece);
+            return self.tap_up(piece, step);
+        }
         let content = self.tap.client_sends_content();
         let whole = self.up.push(piece);
         match self.manner {
@@ -130,14 +128,16 @@ impl Mail {
             Manner::Strip | Manner::Refuse => self.held.extend_from_slice(piece),
         }
         if !whole {
-            if !may_become_command(&self.held) {
+            self.begun |= !may_become_command(&self.held);
+            if self.begun {
                 step.onward.append(&mut self.held);
             }
             return self.tap_up(piece, step);
         }
         let line = self.up.take();
+        let kept = !std::mem::take(&mut self.begun) && may_become_command(self.held.strip_suffix(b"\n").unwrap_or_default());
         let asks = !content && self.asks(&line);
-        if asks && matches!(self.manner, Manner::Strip | Manner::Refuse) {
+        if asks && kept && matches!(self.manner, Manner::Strip | Manner::Refuse) {
             self.held.clear();
             self.tap_up(piece, step); // its beginning may have been read along with earlier pieces
             return self.answer(&line, step);
@@ -203,8 +203,11 @@ impl Mail {
     }
 
     fn server_piece(&mut self, piece: &[u8], step: &mut Step) {
-        let content = self.tap.server_sends_literal();
-        let letter = content || self.listing == Some(false);
+        if self.tap.server_octets() > 0 {
+            step.onward.extend_from_slice(piece);
+            return self.tap_down(piece, step);
+        }
+        let letter = self.listing == Some(false);
         let whole = self.down.push(piece);
         match self.manner {
             Manner::Strip if !letter => self.stripper.push(piece, step),
@@ -216,9 +219,7 @@ impl Mail {
             return;
         }
         let line = self.down.take();
-        if !content {
-            self.server_line(&line, step);
-        }
+        self.server_line(&line, step);
         while let Some(Expected::Ours(_)) = self.expected.front() {
             if let Some(Expected::Ours(words)) = self.expected.pop_front() {
                 step.onward.extend(words);
@@ -334,6 +335,14 @@ impl Line {
             line.pop();
         }
         line
+    }
+}
+
+/// The next line or piece of one, up to its end, or the rest of so many octets that are no lines. None behind the last.
+fn next_piece(bytes: &[u8], octets: usize) -> Option<&[u8]> {
+    match octets {
+        0 => bytes.split_inclusive(|&byte| byte == b'\n').next(),
+        _ => bytes.get(..octets.min(bytes.len())).filter(|piece| !piece.is_empty()),
     }
 }
 

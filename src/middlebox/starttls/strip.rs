@@ -29,7 +29,7 @@ impl Stripper {
             return step.onward.extend_from_slice(piece);
         }
         self.partial.extend_from_slice(piece);
-        if self.partial.len() + self.reply.len() > MOST_REPLY || !whole && self.partial.len() > MOST_LINE {
+        if self.partial.len() + self.reply.len() > MOST_REPLY || self.partial.len() > MOST_LINE {
             step.onward.append(&mut self.reply);
             step.onward.append(&mut self.partial);
             self.passing = !whole;

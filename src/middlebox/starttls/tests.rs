@@ -214,6 +214,22 @@ fn long_lines_and_nuls_pass_unread() {
     }
 }
 
+#[test]
+fn a_line_whose_beginning_has_passed_is_not_answered() {
+    let padded = format!(">STARTTLS{}\r\n", " ".repeat(200));
+    let literal = ["<* OK hi\r\n", ">a LOGIN {10}\r\n", "<+ go\r\n", ">x STARTTLS", ">\r\n"];
+    for size in [1, 50, 1000] {
+        for manner in [Manner::Strip, Manner::Refuse] {
+            let (up, down, told, _) = play(Protocol::Smtp, manner, &[SMTP[0], &padded], size);
+            assert_eq!((&up, down.as_str()), (&padded[1..].to_owned(), "220 mail.test ESMTP\r\n"), "in pieces of {size}");
+            assert_eq!(stages(&told), ["asked"]);
+            let (up, _, told, _) = play(Protocol::Imap, manner, &literal, size);
+            assert_eq!(up, "a LOGIN {10}\r\nx STARTTLS\r\n", "a literal is no command");
+            assert_eq!(stages(&told), [""; 0]);
+        }
+    }
+}
+
 fn any_protocol() -> impl Strategy<Value = Protocol> {
     prop_oneof![Just(Protocol::Smtp), Just(Protocol::Imap), Just(Protocol::Pop3), Just(Protocol::Xmpp)]
 }

@@ -148,17 +148,20 @@ impl Xmpp {
     fn remove(&mut self, side: usize, bytes: &[u8], step: &mut Step) -> usize {
         let mut waiting = std::mem::take(&mut self.held[side]);
         waiting.extend_from_slice(bytes);
-        let mut removed = 0;
-        while let Some(begin) = find(&waiting, WORD) {
-            let Some(length) = element(&waiting[begin..]) else {
-                if waiting.len() - begin > MOST_HELD {
-                    break; // no element of the upgrade is that long
+        let (mut removed, mut from) = (0, 0);
+        while let Some(begin) = find(&waiting[from..], WORD).map(|at| from + at) {
+            let shown = &waiting[begin..];
+            match element(&shown[..shown.len().min(MOST_HELD)]) {
+                Some(length) => {
+                    step.onward.extend(waiting.drain(..begin + length).take(begin));
+                    (removed, from) = (removed + 1, 0);
                 }
-                self.held[side] = waiting.split_off(begin);
-                break;
-            };
-            step.onward.extend(waiting.drain(..begin + length).take(begin));
-            removed += 1;
+                None if shown.len() < MOST_HELD => {
+                    self.held[side] = waiting.split_off(begin);
+                    break;
+                }
+                None => from = begin + WORD.len(), // no element of the upgrade is that long
+            }
         }
         if self.held[side].is_empty() {
             let keep = (1..WORD.len()).rev().find(|&n| waiting.ends_with(&WORD[..n])).unwrap_or(0);

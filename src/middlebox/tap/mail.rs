@@ -71,19 +71,19 @@ impl MailTap {
         }
     }
 
-    /// The client's next bytes are content: a message or a literal.
+    /// The client's next bytes are content: a message, a literal, or what comes behind one.
     pub(in crate::middlebox) fn client_sends_content(&self) -> bool {
         matches!(self.state, State::Message(_) | State::Literal(_) | State::Chunk(..) | State::Rest)
     }
 
-    /// So many of the client's next bytes are octets of a chunk: a command may follow them in the middle of a piece.
-    pub(in crate::middlebox) fn chunk_left(&self) -> usize {
-        if let State::Chunk(left, _) = self.state { left } else { 0 }
+    /// So many of the client's next bytes are octets of a literal or of a chunk, and no lines: they may end in the middle of a piece.
+    pub(in crate::middlebox) fn client_octets(&self) -> usize {
+        if let State::Literal(left) | State::Chunk(left, _) = self.state { left } else { 0 }
     }
 
-    /// The server's next bytes are a literal.
-    pub(in crate::middlebox) fn server_sends_literal(&self) -> bool {
-        self.literal_down > 0
+    /// The same of the server: a literal's.
+    pub(in crate::middlebox) fn server_octets(&self) -> usize {
+        self.literal_down
     }
 
     /// Bytes from the client.

@@ -1,9 +1,11 @@
 //! HTTP as spoken to a proxy: CONNECT (RFC 9110 section 9.3.6) and absolute targets (RFC 9112 section 3.2.2).
 
+use tokio::io::{AsyncRead, AsyncWrite};
+
 use super::{Front, Kind, ProxyError, Target};
 
 /// Reads a request's head.
-pub(super) async fn read(front: &mut Front) -> Result<(Kind, Target, Vec<u8>), ProxyError> {
+pub(super) async fn read<S: AsyncRead + AsyncWrite + Unpin>(front: &mut Front<S>) -> Result<(Kind, Target, Vec<u8>), ProxyError> {
     let length = head_length(front).await?;
     let rest = front.buffer.split_off(length);
     let head = std::mem::take(&mut front.buffer);
@@ -33,7 +35,7 @@ pub(super) fn refusal(status: &str, sentence: &str) -> Vec<u8> {
 }
 
 /// Length of the head, its empty line included.
-async fn head_length(front: &mut Front) -> Result<usize, ProxyError> {
+async fn head_length<S: AsyncRead + AsyncWrite + Unpin>(front: &mut Front<S>) -> Result<usize, ProxyError> {
     let (mut from, mut begin) = (0, 0);
     loop {
         while let Some(at) = front.buffer[from..].iter().position(|&b| b == b'\n').map(|at| from + at) {

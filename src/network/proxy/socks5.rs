@@ -2,11 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use tokio::io::{AsyncRead, AsyncWrite};
+
 use super::target::Host;
 use super::{Front, Kind, ProxyError, SOCKS5, Target};
 
 /// Reads greeting and request; says on the way that no authentication is wanted.
-pub(super) async fn read(front: &mut Front) -> Result<(Kind, Target, Vec<u8>), ProxyError> {
+pub(super) async fn read<S: AsyncRead + AsyncWrite + Unpin>(front: &mut Front<S>) -> Result<(Kind, Target, Vec<u8>), ProxyError> {
     choose_method(front).await?;
     front.need(5, "its SOCKS5 request").await?; // one byte of the address: the length of a name
     let &[version, command, _reserved, kind, first, ..] = front.buffer.as_slice() else {
@@ -39,7 +41,7 @@ pub(super) fn reply(code: u8) -> [u8; 10] {
 }
 
 /// RFC 1928 section 3.
-async fn choose_method(front: &mut Front) -> Result<(), ProxyError> {
+async fn choose_method<S: AsyncRead + AsyncWrite + Unpin>(front: &mut Front<S>) -> Result<(), ProxyError> {
     front.need(2, "its SOCKS5 greeting").await?;
     let end = 2 + usize::from(front.buffer[1]);
     front.need(end, "its SOCKS5 greeting").await?;
