@@ -22,10 +22,11 @@ use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::LazyLock;
 
 use genuine::{Public, SERIAL_2019};
 use mitmlab::forge::profile::{LeafKey, Reuse};
-use mitmlab::forge::{Dates, ForgeError, Forged, Forger, Options, OriginFault, Profile, diff, profiles};
+use mitmlab::forge::{Dates, ForgeError, Forged, Forger, Keys, Options, OriginFault, Profile, diff, profiles};
 use mitmlab::scenario::{Clock, UpstreamFault};
 use mitmlab::x509::key::KeyKind;
 use mitmlab::x509::tbs::Parsed;
@@ -43,9 +44,26 @@ fn file(text: &str) -> tempfile::NamedTempFile {
     file
 }
 
+/// One authority of each profile for all tests that do not ask whose it is: a long RSA key takes seconds to make.
+static KEYS: LazyLock<Keys> = LazyLock::new(Keys::default);
+
 fn live(profile: &str, hosts: &[&str]) -> Forger {
-    let options = Options { hosts: hosts.iter().map(|h| (*h).to_owned()).collect(), warm_keys: 0, ..Options::default() };
-    Forger::new(Profile::load(profile).unwrap(), Clock::starting_at(datetime!(2019-07-20 12:00 +6)), options).unwrap()
+    with_keys(profile, hosts, KEYS.clone())
+}
+
+fn with_keys(profile: &str, hosts: &[&str], keys: Keys) -> Forger {
+    let hosts = hosts.iter().map(|h| (*h).to_owned()).collect();
+    let options = Options { hosts, warm_keys: 0, keys, ..Options::default() };
+    Forger::new(shorter(profile), Clock::starting_at(datetime!(2019-07-20 12:00 +6)), options).unwrap()
+}
+
+/// The profile with a root of RSA-2048 where it has one of RSA-4096: for tests in which the root's length is not the point.
+fn shorter(name: &str) -> Profile {
+    let mut profile = Profile::load(name).unwrap();
+    if let KeyKind::Rsa { bits, .. } = &mut profile.root.key {
+        *bits = 2048.min(*bits);
+    }
+    profile
 }
 
 #[test]
@@ -56,7 +74,7 @@ fn curl_accepts_a_forged_leaf_if_it_trusts_the_root_and_only_then() {
     let genuine = Public::new().leaf(KeyKind::P256, &["www.facebook.com", "*.facebook.com"], OffsetDateTime::now_utc());
     let forger = live("qaznet-2019", &["facebook.com"]);
     let forged = forger.forge(&[genuine], Some("www.facebook.com"), SOMEWHERE, None).unwrap();
-    let stranger = live("qaznet-2019", &["facebook.com"]);
+    let stranger = with_keys("qaznet-2019", &["facebook.com"], Keys::default());
     for (root, exit) in [(forger.root(), 0), (stranger.root(), 60)] {
         assert_eq!(curl(root, &forged, &["--tlsv1.3"]), exit);
         assert_eq!(curl(root, &forged, &["--tls-max", "1.2"]), exit);
@@ -92,8 +110,15 @@ fn curl(root: &[u8], forged: &Forged, more: &[&str]) -> i32 {
 }
 
 fn as_written(profile: &str, at: OffsetDateTime) -> Forger {
-    let options = Options { exact: true, dates: Dates::AsWritten, warm_keys: 0, ..Options::default() };
-    Forger::new(Profile::load(profile).unwrap(), Clock::starting_at(at), options).unwrap()
+    as_written_by(Profile::load(profile).unwrap(), at, WHOLE_KEYS.clone())
+}
+
+/// Authorities with keys as long as their profiles say.
+static WHOLE_KEYS: LazyLock<Keys> = LazyLock::new(Keys::default);
+
+fn as_written_by(profile: Profile, at: OffsetDateTime, keys: Keys) -> Forger {
+    let options = Options { exact: true, dates: Dates::AsWritten, warm_keys: 0, keys, ..Options::default() };
+    Forger::new(profile, Clock::starting_at(at), options).unwrap()
 }
 
 /// The profile with elliptic keys throughout: for tests that make many and look at other fields.
@@ -194,7 +219,8 @@ fn after_the_pause_both_readings() {
     let genuine = Public::new().ev_2019();
     let at = datetime!(2019-07-31 9:30 UTC);
     let dates = |profile| {
-        let forged = as_written(profile, at).forge(std::slice::from_ref(&genuine), None, SOMEWHERE, None).unwrap();
+        let forger = as_written_by(quick(profile), at, Keys::default());
+        let forged = forger.forge(std::slice::from_ref(&genuine), None, SOMEWHERE, None).unwrap();
         let leaf = parsed(&forged.chain[0]).tbs;
         (describe::time(&leaf.not_before), describe::time(&leaf.not_after))
     };
@@ -206,10 +232,7 @@ fn after_the_pause_both_readings() {
 #[test]
 fn the_family_of_2021_and_its_expired_intermediates() {
     let genuine = Public::new().ev_2019();
-    let forger_at = |at| {
-        let options = Options { exact: true, dates: Dates::AsWritten, warm_keys: 0, ..Options::default() };
-        Forger::new(quick("isca-2021-2024"), Clock::starting_at(at), options).unwrap()
-    };
+    let forger_at = |at| as_written_by(quick("isca-2021-2024"), at, Keys::default());
     let forger = forger_at(datetime!(2021-07-01 0:00 UTC));
     let roots = forger.roots().unwrap();
     let one_name = roots.iter().filter(|root| parsed(root).tbs.subject == parsed(&roots[0]).tbs.subject).count();
@@ -342,7 +365,7 @@ fn the_four_answers_to_a_bad_origin() {
         public.sign(public.template(&key, &["old.example"], now - time::Duration::days(60), now - time::Duration::days(1)));
     let forge = |upstream_fault, fault, sni| {
         let options = Options { upstream_fault, hosts: vec!["example".into()], warm_keys: 0, ..Options::default() };
-        let forger = Forger::new(Profile::load("corporate").unwrap(), Clock::of_this_machine(), options).unwrap();
+        let forger = Forger::new(quick("corporate"), Clock::of_this_machine(), options).unwrap();
         let forged = forger.forge(std::slice::from_ref(&expired), Some(sni), SOMEWHERE, Some(fault));
         (forger, forged)
     };
