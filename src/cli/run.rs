@@ -84,11 +84,7 @@ async fn in_a_lab(run: &Run, mut plan: Plan, chosen: &Chosen) -> Result<RunRepor
     };
     let progress: Arc<dyn Progress> = if std::io::stderr().is_terminal() { Arc::new(Line::default()) } else { Arc::new(Silent) };
     let mut report = lab.run(&filter, &chosen.why, progress).await?;
-    for remark in evidence.finish(Some(&mut report)).await {
-        if !report.remarks.contains(&remark) {
-            report.remarks.push(remark); // what was lost after the report was written
-        }
-    }
+    evidence.finish(Some(&mut report)).await;
     Ok(report)
 }
 

@@ -82,29 +82,38 @@ impl Lab {
 }
 
 impl Evidence {
-    /// Writes everything, and tells what a reader of the report must know: what was masked, what was lost. It is added to `report`.
+    /// Writes everything, and tells what a reader of the report must know: what was lost, what was masked. It is added to `report`, which
+    /// is a file of the recording too: what was lost after that was written it does not have.
     pub async fn finish(mut self, mut report: Option<&mut RunReport>) -> Vec<String> {
         if let Some(dir) = &self.wanted.folder {
             self.lab.keep_exports(dir).await;
         }
         // Hashing and writing may take a while on a slow disk; the lab's legs are over.
-        let remarks = self.write_all();
+        let masks = self.write_all();
+        let before = report.as_ref().map_or(0, |report| report.remarks.len());
         if let Some(report) = &mut report {
-            report.remarks.extend(remarks.iter().cloned());
+            report.remarks.extend(self.losses().chain(masks.iter().cloned()));
         }
         if let Some(dir) = self.wanted.folder.clone() {
-            if let Some(report) = report {
-                let report = &*report;
+            if let Some(report) = &report {
                 self.write(&dir.join(REPORT), |path| private(path, json::json(report)?.as_bytes()));
             }
             self.seal(&dir);
         }
         self.finished = true;
-        let told =
-            self.lost.told().iter().map(|lost| incomplete(lost)).filter(|lost| !remarks.contains(lost)).collect::<Vec<_>>();
-        remarks.into_iter().chain(told).collect()
+        let told: Vec<String> = self.losses().chain(masks).collect();
+        if let Some(report) = report {
+            report.remarks.truncate(before);
+            report.remarks.extend(told.iter().cloned());
+        }
+        told
     }
 
+    fn losses(&self) -> impl Iterator<Item = String> {
+        self.lost.told().into_iter().map(|lost| format!("the recording is incomplete: {lost}"))
+    }
+
+    /// Writes all but the report and the manifest, and tells what was masked.
     fn write_all(&mut self) -> Vec<String> {
         if let Some(folder) = &self.folder {
             let losses = folder.finish();
@@ -131,10 +140,10 @@ impl Evidence {
             let proof = containment::proof(&self.lab);
             self.write(&dir.join(CONTAINMENT), |path| private(path, &serde_json::to_vec_pretty(&proof)?));
         }
-        let masked = masked(&entries);
-        let mut remarks: Vec<String> = self.lost.told().iter().map(|lost| incomplete(lost)).collect();
-        remarks.extend(told_of_masks(keep.mask(), &masked, holds_secrets));
-        remarks
+        if self.wanted.mask().is_none() {
+            return Vec::new(); // nothing is kept anywhere: its place could not be made
+        }
+        told_of_masks(keep.mask(), &masked(&entries), holds_secrets)
     }
 
     /// True if a capture with keys, or keys, were written.
@@ -277,10 +286,6 @@ fn never_kept(masked: &[(String, u64)]) -> String {
     }
     let list: Vec<String> = masked.iter().map(|(kind, count)| format!("{kind} ({count})")).collect();
     format!("; of mail and messengers kinds and lengths alone: {}; the capture has the words", list.join(", "))
-}
-
-fn incomplete(lost: &str) -> String {
-    format!("the recording is incomplete: {lost}")
 }
 
 /// The scenario as it was resolved, with the checks as they were run.

@@ -80,6 +80,15 @@ const SCRIPTS: &[(&str, &str, u16, &str, &str)] = &[
         IN_THE_CLEAR,
     ),
     (
+        "strip-starttls",
+        "a command inside of a chunk is none, and one behind it is",
+        25,
+        "until(b'220 '); got = say(b'EHLO me\\r\\n', b'CHUNKING'); assert b'STARTTLS' not in got, got; \
+         got = say(b'MAIL FROM:<a@x.test>\\r\\nRCPT TO:<bob@x.test>\\r\\nBDAT 10 LAST\\r\\nSTARTTLS\\r\\nSTARTTLS\\r\\n', b'502 5.5.1'); \
+         assert got.index(b'2.0.0 taken') < got.index(b'502 '), got; say(b'NOOP\\r\\n', b'2.0.0 here')",
+        IN_THE_CLEAR,
+    ),
+    (
         "refuse-starttls",
         "answers keep their order",
         25,
