@@ -29,12 +29,11 @@ fn main() -> std::process::ExitCode {
 
     type Run = fn() -> Result<(), Failed>;
     let ignored = !lab::works() && std::env::var_os("CI").is_none();
-    let all: [(&str, Run); 17] = [
+    let all: [(&str, Run); 16] = [
         ("every_action_as_clients_report_it", table::every_action),
         ("names_that_lie_as_clients_report_them", table::every_dns_trick),
-        ("a_throttle_down_keeps_its_rate_and_leaves_neighbours_alone", rates::down),
-        ("a_throttle_up_keeps_its_rate", rates::up),
-        ("policing_keeps_its_rate", rates::policing),
+        ("throttles_keep_their_rates_and_leave_neighbours_alone", rates::sealed),
+        ("throttles_of_a_stream_keep_theirs_too", rates::proxy),
         ("a_schedule_flips_at_its_minute", time::schedule),
         ("a_chance_is_the_same_for_a_seed", time::chance),
         ("the_clock_of_exec_chooses_the_phase", time::exec_at),

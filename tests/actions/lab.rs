@@ -45,8 +45,13 @@ impl Written {
 
     /// `mitmlab run` in the sealed network: its report, whatever it says of the checks.
     pub(crate) fn run(&self, jobs: usize) -> Result<Value, Failed> {
+        self.run_in("sealed", jobs)
+    }
+
+    /// The same in one of the two networks.
+    pub(crate) fn run_in(&self, network: &str, jobs: usize) -> Result<Value, Failed> {
         let jobs = jobs.to_string();
-        let output = self.raw(&["run", "trial.toml", "--network", "sealed", "--format", "json", "--jobs", &jobs]);
+        let output = self.raw(&["run", "trial.toml", "--network", network, "--format", "json", "--jobs", &jobs]);
         serde_json::from_slice(&output.stdout)
             .map_err(|error| Failed::from(format!("no report ({error}): {}", String::from_utf8_lossy(&output.stderr))))
     }
