@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use h3::error::StreamError;
 use hyper::body::{Buf as _, Bytes};
 use quinn::crypto::rustls::QuicClientConfig;
 use tokio::time::timeout;
@@ -68,7 +69,9 @@ async fn ask(connection: quinn::Connection, url: &Url) -> Result<Reply, String> 
     let request = hyper::Request::get(url.to_string()).header(hyper::header::USER_AGENT, user_agent());
     let request = request.body(()).map_err(|e| words(&e))?;
     let mut stream = sender.send_request(request).await.map_err(|e| words(&e))?;
-    stream.finish().await.map_err(|e| words(&e))?;
+    // A server that has all it wants may stop the request and answer all the same (RFC 9114 section 4.1).
+    let finished = stream.finish().await;
+    finished.or_else(|error| if matches!(error, StreamError::RemoteTerminate { .. }) { Ok(()) } else { Err(words(&error)) })?;
     let response = stream.recv_response().await.map_err(|e| words(&e))?;
     let mut body = Vec::new();
     while let Some(mut data) = stream.recv_data().await.map_err(|e| words(&e))? {

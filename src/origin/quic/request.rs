@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use h3::error::Code;
 use h3::server::RequestStream;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Buf, Bytes, Frame};
@@ -67,6 +68,13 @@ fn length(request: &Request<()>) -> usize {
 struct Posted {
     stream: RequestStream<h3_quinn::RecvStream, Bytes>,
     visit: Visit,
+}
+
+/// What was not read is not wanted (RFC 9114 section 4.1): another code would tell the client that its request has failed.
+impl Drop for Posted {
+    fn drop(&mut self) {
+        self.stream.stop_sending(Code::H3_NO_ERROR);
+    }
 }
 
 impl Body for Posted {
