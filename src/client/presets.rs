@@ -138,9 +138,10 @@ impl Preset {
 }
 
 /// The lab's own small clients whose library ignores the proxy: program, script, why.
-const SCRIPTS_PAST_THE_PROXY: [(&str, &str, &str); 5] = [
+const SCRIPTS_PAST_THE_PROXY: [(&str, &str, &str); 6] = [
     ("python", "get_aiohttp.py", "aiohttp reads no proxy variable unless its session says `trust_env=True`"),
     ("python", "chat_websockets.py", "websockets reads no proxy variable before version 15"),
+    ("python", "quic_then_tcp.py", "an explicit proxy carries no UDP"),
     ("python", "xmpp.py", "slixmpp opens its own socket"),
     ("python", "pinned.py", "it opens its own socket"),
     ("php", "get.php", "PHP's streams read no proxy variable"),

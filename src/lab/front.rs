@@ -41,13 +41,19 @@ async fn carry(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, leg: Le
             return;
         }
     };
-    let Some(destination) = resolve(&shared, &asked.target, leg, peer) else {
+    let Some(destination) = resolve(&shared, &asked.target, (leg, vantage), peer) else {
         let text = format!("the client asked the proxy for `{}`, which is no host of the world", asked.target.host);
         shared.recorder.emit_run(Some(leg), Event::Note { text });
         let _ = asked.pending.refuse(Refusal::UnknownHost).await; // it may be gone
         return;
     };
-    let place = shared.plan.world.site(destination.ip(), None).map(|site| site.place).unwrap_or_default();
+    let Some(place) = shared.plan.world.site(destination.ip(), None).map(|site| site.place) else {
+        // A resolver's lie: in the sealed network nobody listens there either.
+        let text = format!("the client was sent to `{}`, which is no address of the world", destination.ip());
+        shared.recorder.emit_run(Some(leg), Event::Note { text });
+        let _ = asked.pending.refuse(Refusal::NotListening).await; // it may be gone
+        return;
+    };
     let name = match &asked.target.host {
         Host::Name(name) => Some(name.trim_end_matches('.').to_ascii_lowercase()),
         Host::Ip(_) => None,
@@ -87,7 +93,7 @@ async fn carry(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, leg: Le
 }
 
 /// Names are resolved by the lab, as its resolver would for this leg: the world's addresses, IPv4 first, and what rules do to them.
-fn resolve(shared: &Shared, target: &Target, leg: LegId, client: SocketAddr) -> Option<SocketAddr> {
+fn resolve(shared: &Shared, target: &Target, leg: (LegId, Vantage), client: SocketAddr) -> Option<SocketAddr> {
     let ip = match &target.host {
         Host::Ip(ip) => *ip,
         Host::Name(name) => look_up(shared, name.trim_end_matches('.'), leg, client)?,
@@ -95,8 +101,9 @@ fn resolve(shared: &Shared, target: &Target, leg: LegId, client: SocketAddr) -> 
     Some(SocketAddr::new(ip, target.port))
 }
 
-fn look_up(shared: &Shared, name: &str, leg: LegId, client: SocketAddr) -> Option<IpAddr> {
-    let resolver = shared.plan.world.isp_resolver.first().copied().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+fn look_up(shared: &Shared, name: &str, (leg, vantage): (LegId, Vantage), client: SocketAddr) -> Option<IpAddr> {
+    let own = shared.plan.world.isp_resolver.first().copied().filter(|_| vantage == Vantage::Inside);
+    let resolver = own.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)); // who stands abroad asks a resolver there
     let resolver = SocketAddr::new(resolver, DNS);
     let name = name.to_ascii_lowercase();
     let question = Question {

@@ -170,6 +170,12 @@ pub(super) static PRESETS: &[Preset] = &[
         remark: Some("looks at the chain and sends nothing"),
         ..SYSTEM
     },
+    Preset {
+        names: &["dig", "delv", "host", "nslookup", "kdig", "drill"],
+        store: Store::Unchecked,
+        proxy: ProxyUse::Never("it asks resolvers itself"),
+        ..SYSTEM
+    },
     Preset { names: &["mitmlab"], knob: "SSL_CERT_FILE", blocklist: Blocklist::Reads("MITMLAB_BLOCKLIST"), ..SYSTEM },
     Preset {
         names: &["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "headless_shell"],
