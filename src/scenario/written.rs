@@ -156,7 +156,7 @@ pub struct RuleWritten {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MatchWritten {
-    /// Name in the ClientHello: `a.b` exactly, `.b` it and all below, `*.b` one label below, `~b` anywhere in it, `@list`.
+    /// Name in the ClientHello, over TLS or QUIC: `a.b` exactly, `.b` it and all below, `*.b` one label below, `~b` anywhere in it, `@list`.
     pub sni: Option<At<OneOrMany<String>>>,
     /// Host header of plain HTTP, same forms.
     pub host: Option<At<OneOrMany<String>>>,

@@ -63,16 +63,37 @@ pub(crate) fn rotten() -> Outcome {
         )
     )
     .replace("[[check]]", "[[check]]\nphase = \"one\"");
-    for (what, text, told) in [("an inert rule", inert, "inert"), ("a phase nobody enters", phases, "nobody")] {
-        let written = Written::new(&text);
+    let dead = format!("{sound}{base}").replace("\"c\"", "\"dead\"").replace("verdict = \"blocked\"", "action = \"drop\"");
+    let fixture = format!("{sound}{base}").replacen(
+        "address = \"192.0.2.2\"\n",
+        "address = \"192.0.2.2\"\ncert = { chain = \"chain.pem\", key = \"key.pem\" }\n",
+        1,
+    );
+    let (chain, key) = expired_certificate().map_err(|error| error.to_string())?;
+    for (what, text, told, at) in [
+        ("an inert rule", inert, "inert", "name = \"inert\""),
+        ("a phase nobody enters", phases, "nobody", "name = \"nobody\""),
+        ("a dead expectation", dead, "`drop`", "expect = { action = \"drop\""),
+        ("an expired fixture", fixture, "chain.pem", "cert = "),
+    ] {
+        let written = Written::new(&text).with("chain.pem", &chain).with("key.pem", &key);
         let output = program().args(["run", "trial.toml"]).current_dir(written.path("")).output()?;
         let words = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
-        let line = text.lines().position(|line| line.contains(&format!("name = \"{told}\""))).map_or(0, |at| at + 1);
-        if output.status.success() || !words.contains(told) || !words.contains(&line.to_string()) {
+        let line = text.lines().position(|line| line.contains(at)).map_or(0, |at| at + 1);
+        if output.status.success() || !words.contains(told) || !words.contains(&format!("trial.toml:{line}:")) {
             return Err(format!("{what} passed, or its line {line} is not told: {words}").into());
         }
     }
     Ok(())
+}
+
+/// A certificate of 2019, and its key.
+fn expired_certificate() -> Result<(String, String), rcgen::Error> {
+    let key = rcgen::KeyPair::generate()?;
+    let mut parameters = rcgen::CertificateParams::new(vec!["open.test".to_owned()])?;
+    parameters.not_before = rcgen::date_time_ymd(2019, 7, 1);
+    parameters.not_after = rcgen::date_time_ymd(2019, 8, 7);
+    Ok((parameters.self_signed(&key)?.pem(), key.serialize_pem()))
 }
 
 fn world(action: &str, more: &str) -> String {

@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use base64::Engine as _;
+use time::{Date, OffsetDateTime};
+use x509_parser::pem::Pem;
 
 use super::Resolver;
 use super::lists::is_host;
@@ -105,7 +108,7 @@ fn add_sites(
                 asn: written.asn.as_ref().map(|a| *a.value()),
                 place: written.place.as_ref().map(|p| *p.value()).unwrap_or_default(),
                 services: versioned(r, written, source, services),
-                cert: cert(r, written),
+                cert: cert(r, written, source),
                 ech: ech(r, written, source),
             });
         }
@@ -142,14 +145,32 @@ fn addresses(r: &mut Resolver<'_>, written: &SiteWritten, here: &Spot, source: u
     addresses.0.clone()
 }
 
-fn cert(r: &Resolver<'_>, written: &SiteWritten) -> Cert {
-    match written.cert.as_ref().map(At::value) {
-        None => Cert::default(),
-        Some(CertWritten::Word(cert)) => cert.clone(),
-        Some(CertWritten::Files(files)) => {
-            Cert::Files { chain: r.origin.home.path(&files.chain), key: r.origin.home.path(&files.key) }
+fn cert(r: &mut Resolver<'_>, written: &SiteWritten, source: usize) -> Cert {
+    let Some(written) = &written.cert else { return Cert::default() };
+    match written.value() {
+        CertWritten::Word(cert) => cert.clone(),
+        CertWritten::Files(files) => {
+            let (chain, key) = (r.origin.home.path(&files.chain), r.origin.home.path(&files.key));
+            if let Some(day) = expired_on(&chain).filter(|_| files.expired_ok.is_none()) {
+                let spot = Spot { source, span: written.span() };
+                let told =
+                    format!("the certificate in `{}` expired on {day}: every client would refuse it", files.chain.display());
+                r.collector
+                    .report(Kind::Dates, &spot, told)
+                    .hint("put a new one there, or say why it may have: `expired_ok = \"...\"`; `cert = \"expired\"` makes one");
+            }
+            Cert::Files { chain, key }
         }
     }
+}
+
+/// The day on which the leaf of a chain expired, if it has: clients judge by the machine's clock. What cannot be read is told of when
+/// it is used.
+fn expired_on(chain: &Path) -> Option<Date> {
+    let text = std::fs::read(chain).ok()?;
+    let leaf = Pem::iter_from_buffer(&text).next()?.ok()?;
+    let end = leaf.parse_x509().ok()?.validity().not_after.to_datetime();
+    (end < OffsetDateTime::now_utc()).then(|| end.date())
 }
 
 fn ech(r: &mut Resolver<'_>, written: &SiteWritten, source: usize) -> Option<Vec<u8>> {

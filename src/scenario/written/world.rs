@@ -68,6 +68,8 @@ pub struct CertFiles {
     pub chain: PathBuf,
     /// Private key.
     pub key: PathBuf,
+    /// Why it may have expired. Without a reason an expired one is an error.
+    pub expired_ok: Option<String>,
 }
 
 /// A service: `"https"`, `"http"`, `"chat"`, `"doh"`, `"dot"`, a mail service's word, or a table.
