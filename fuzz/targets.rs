@@ -19,6 +19,7 @@ use mitmlab::record::{Frame, Observer, Recorder, Side, TlsMeter};
 use mitmlab::scenario::{self, Cert, Clock, First, MailService, Place, Site, Transport, Vantage, World};
 use mitmlab::tls::RecordWatch;
 use mitmlab::tls::hello::{self, Outcome};
+use mitmlab::tls::quic::Initials;
 use mitmlab::x509::der;
 use mitmlab::x509::extension::IssuerFacts;
 use mitmlab::x509::key::{KeyKind, spki_key_id};
@@ -33,6 +34,7 @@ pub(crate) type Target = (&'static str, fn(&[u8]));
 pub(crate) const ALL: &[Target] = &[
     ("client_hello", client_hello),
     ("tls_records", tls_records),
+    ("quic", quic),
     ("first_bytes", first_bytes),
     ("greeting", greeting),
     ("prelude", prelude),
@@ -74,6 +76,18 @@ pub(crate) fn tls_records(bytes: &[u8]) {
         meter.sent(if client { Side::Client } else { Side::Server }, said);
     }
     let _ = (meter.bytes(), meter.is_done(), meter.refused_in_secret());
+}
+
+/// A QUIC client's datagrams, each behind two bytes of length. With the highest bit set it is the frames of a packet that was opened: random
+/// bytes would never come past the encryption.
+pub(crate) fn quic(bytes: &[u8]) {
+    let (mut rest, mut initials) = (bytes, Initials::new());
+    while let Some((&[high, low], more)) = rest.split_first_chunk() {
+        let length = usize::from(u16::from_be_bytes([high & 0x07, low])).min(more.len());
+        let (one, after) = more.split_at(length);
+        let _ = if high & 0x80 == 0 { initials.datagram(one) } else { initials.frames(one) };
+        rest = after;
+    }
 }
 
 /// The first bytes of a connection: TLS, an HTTP head, another protocol. A decision that was made stays when more comes.

@@ -203,15 +203,26 @@ impl Middlebox {
         Some(rule.action.clone())
     }
 
-    /// Decides on the first datagram of a UDP flow. None lets it pass.
+    /// Decides on a UDP flow, by its hello if it is QUIC and was read. None lets it pass.
     #[cfg(target_os = "linux")]
-    pub(crate) fn settle_datagram(&self, arrival: &Arrival) -> Option<Action> {
+    pub(crate) fn settle_datagram(&self, arrival: &Arrival, hello: Option<&ClientHello>) -> Option<Action> {
         let case = self.case(arrival);
+        if !case.standing.interference {
+            self.record(arrival, case.plainly("forward", "no-interference", None));
+            return None;
+        }
         let compiled = self.compiled();
-        let decision = compiled.decide_datagram(&case.context(None));
+        let decision = compiled.decide_datagram(hello, &case.context(None));
         self.record(arrival, case.of(&decision));
         let Decision::Act { rule, .. } = decision else { return None };
-        Some(rule.action.clone())
+        (rule.action != Action::Forward).then(|| rule.action.clone())
+    }
+
+    /// True if no hello could change what is decided on a UDP flow, and something is.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn decides_unread(&self, arrival: &Arrival) -> bool {
+        let case = self.case(arrival);
+        case.standing.interference && self.compiled().decides_unread(&case.context(None))
     }
 
     /// True if a rule in force is about UDP packets; without one, a datagram is nobody's connection.

@@ -8,6 +8,7 @@ mod describe;
 mod ended;
 pub mod fingerprint;
 pub mod hello;
+pub mod quic;
 mod records;
 mod witness;
 

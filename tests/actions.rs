@@ -29,7 +29,7 @@ fn main() -> std::process::ExitCode {
 
     type Run = fn() -> Result<(), Failed>;
     let ignored = !lab::works() && std::env::var_os("CI").is_none();
-    let all: [(&str, Run); 16] = [
+    let all: [(&str, Run); 17] = [
         ("every_action_as_clients_report_it", table::every_action),
         ("names_that_lie_as_clients_report_them", table::every_dns_trick),
         ("throttles_keep_their_rates_and_leave_neighbours_alone", rates::sealed),
@@ -40,6 +40,7 @@ fn main() -> std::process::ExitCode {
         ("a_fast_clock_flips_hours_and_enters_phases", time::speed),
         ("http3_is_passed_or_dropped_into_a_forgeable_fallback", quic::fallback),
         ("a_browser_speaks_http3_or_falls_back", quic::browser),
+        ("a_hello_in_quic_decides", quic::hellos),
         ("https_records_are_stripped_on_the_way", quic::stripped),
         ("a_residual_drop_outlives_its_connection", odd::residual),
         ("odd_clients_do_not_hurt_the_box", odd::clients),

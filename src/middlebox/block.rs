@@ -12,11 +12,9 @@
 //! | [`stall`], [`cut`] | exact, to the byte | exact, to the byte |
 //! | [`page`], [`redirect`] | exact: in the origin's name | exact |
 //! | [`drop_syn`], [`refuse`], [`unreachable`] | exact: the SYN swallowed, answered by RST, by ICMP | the proxy's request is kept waiting, refused, refused with another word |
-//! | [`datagram`] | exact: UDP of the ports that rules name | a proxy carries no UDP |
+//! | [`datagram`] | exact: UDP of the ports that rules name, QUIC by its hello | a proxy carries no UDP |
 //! | STARTTLS ([`starttls`](super::starttls)) | exact: in place, or both halves taken over where lengths change | exact |
 //! | DNS | exact, at every resolver: [`Resolver`](crate::network::resolver::Resolver) | the proxy resolves names itself, as the operator's resolver would for its leg |
-//!
-//! QUIC is not read: rules on it go by address, port and transport.
 
 use std::time::Duration;
 

@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 
 use super::sniff::{NoHello, Seen};
 use crate::scenario::{Action, Direction, OriginTrust, Phase, Plan, Rule, Transport};
+use crate::tls::hello::ClientHello;
 
 mod coin;
 mod matching;
@@ -125,8 +126,12 @@ pub fn is_about_datagrams(rule: &Rule) -> bool {
     let when = &rule.when;
     let reads = when.sni.is_some() || when.host.is_some() || when.name.is_some() || when.no_sni.is_some() || when.alpn.is_some();
     let reads = reads || when.ech.is_some() || when.origin.is_some();
-    let can = matches!(rule.action, Action::Drop { .. } | Action::DropAfter { .. } | Action::Forward);
-    can && !reads && when.transport != Some(Transport::Tcp)
+    is_about_udp(&rule.action) && !reads && when.transport != Some(Transport::Tcp)
+}
+
+/// What can be done with UDP: there is nothing to reset or close, and QUIC is not taken over.
+fn is_about_udp(action: &Action) -> bool {
+    matches!(action, Action::Drop { .. } | Action::DropAfter { .. } | Action::Forward)
 }
 
 /// A plan with its name lists as sets: decides the same, fast however long the lists are. Built once.
@@ -158,9 +163,17 @@ impl Compiled {
         walk::decide(&self.plan, Some(&self.lists), Occasion::Syn, context)
     }
 
-    /// Decides on the first datagram of a UDP flow, by what is known without reading it.
-    pub fn decide_datagram(&self, context: &Context) -> Decision<'_> {
-        walk::decide(&self.plan, Some(&self.lists), Occasion::Datagram, context)
+    /// Decides on a UDP flow: by the hello, if it is QUIC and was read, else by what is known without reading.
+    pub fn decide_datagram(&self, hello: Option<&ClientHello>, context: &Context) -> Decision<'_> {
+        walk::decide(&self.plan, Some(&self.lists), Occasion::Datagram(hello), context)
+    }
+
+    /// True if a rule acts on a UDP flow whatever its hello says, and no rule before it could ask for a hello.
+    pub fn decides_unread(&self, context: &Context) -> bool {
+        let Decision::Act { rule, .. } = self.decide_datagram(None, context) else { return false };
+        let rules = self.plan.phases.get(context.phase).map_or(&[][..], |phase| &phase.rules);
+        let before = rules.iter().take_while(|earlier| !std::ptr::eq(*earlier, rule));
+        before.into_iter().all(|earlier| !(is_about_udp(&earlier.action) && matching::may_match_hello(&earlier.when, context)))
     }
 
     /// True if a rule of the phase may match a hello that comes after an upgrade on this connection.

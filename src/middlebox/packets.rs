@@ -23,6 +23,8 @@ use crate::network::wire::{Act, CloseFlag, Commander, Flow, FlowEnd, FlowId, Han
 use crate::record::{Bytes, CloseKind, Event, Half, Observer, Side};
 use crate::scenario::{Direction, First, Place, Transport, Vantage};
 
+mod udp;
+
 /// The box, as the wire sees it.
 pub struct Packets {
     middlebox: Arc<Middlebox>,
@@ -295,20 +297,8 @@ impl Handler for OnTheWire {
         self.0.middlebox.passed_after_all(&arrival, "overdue");
     }
 
-    fn datagram(&self, from: SocketAddr, to: SocketAddr, _: &[u8]) -> OnDatagram {
-        let this = &self.0;
-        this.datagrams.packet(from, to, || {
-            if !this.middlebox.has_say_in_udp(from, to) {
-                return None;
-            }
-            let arrival = this.arrive_at(from, to, Transport::Udp);
-            let action = this.middlebox.settle_datagram(&arrival);
-            // What passes to a server that speaks QUIC is the server's to tell on, to its end.
-            if action.is_some() || !this.middlebox.plan.world.speaks_quic(to) {
-                this.over(&arrival);
-            }
-            action
-        })
+    fn datagram(&self, from: SocketAddr, to: SocketAddr, payload: &[u8]) -> OnDatagram {
+        self.0.datagram(from, to, payload)
     }
 
     fn residual(&self, flow: &Flow) {

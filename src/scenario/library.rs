@@ -256,6 +256,7 @@ const FILES: &[(&str, &str)] = embed![
     "scenarios/refusing-box-closes-the-connection.toml",
     "scenarios/reset-is-not-a-refusal.toml",
     "scenarios/quic-dropped-falls-back-to-a-forgery.toml",
+    "scenarios/quic-name-is-dropped-and-others-pass.toml",
     "scenarios/rule-by-address-hits-bystanders.toml",
     "scenarios/russia-isolation.toml",
     "scenarios/russia-tspu-address.toml",

@@ -40,6 +40,9 @@ impl Plan {
                 needs.packets.push(format!("rule `{}`: {why}", rule.name));
             }
         }
+        if self.phases.iter().any(|phase| !phase.rules.is_empty()) {
+            needs.udp.extend(self.quic_ports()); // read for the record, whatever the rules are about
+        }
         if self.network.first == First::Segment {
             needs.packets.push("`first_segment`: a proxy sees a stream, not segments".to_owned());
         }
@@ -58,6 +61,12 @@ impl Plan {
         let tcp = needs.tcp.into_iter().map(|p| (Transport::Tcp, p));
         let udp = needs.udp.into_iter().map(|p| (Transport::Udp, p));
         tcp.chain(udp).collect()
+    }
+
+    /// The ports of sites that speak HTTP/3.
+    fn quic_ports(&self) -> impl Iterator<Item = u16> {
+        let services = self.world.sites.iter().flat_map(|site| &site.services);
+        services.filter(|s| matches!(s.serve, Serve::Https { http3: true, .. })).map(|s| s.port)
     }
 
     /// The sites in the country, or abroad.
@@ -128,8 +137,7 @@ impl CheckClient {
 
 /// True if what the rule matches or does exists in TCP only.
 fn speaks_tcp_only(rule: &Rule) -> bool {
-    let tcp_action =
-        !matches!(rule.action, Action::Forward | Action::Drop { .. } | Action::DropAfter { .. } | Action::Throttle { .. });
+    let tcp_action = !matches!(rule.action, Action::Forward | Action::Drop { .. } | Action::DropAfter { .. });
     tcp_action || rule.when.host.is_some() || rule.when.origin.is_some()
 }
 

@@ -37,6 +37,70 @@ pub(crate) fn browser() -> Outcome {
     Ok(())
 }
 
+/// Conditions on what a hello says, in QUIC: name, protocols, ECH, no name; in one datagram or two. The record has the hello, read on the way.
+pub(crate) fn hellos() -> Outcome {
+    let mut text = "title = \"Hellos\"\n[world]\nisp_resolver = \"203.0.113.53\"\n".to_owned();
+    for (at, name) in ["named", "beside", "protocol", "nameless"].iter().enumerate() {
+        text += &format!(
+            "[[world.site]]\nnames = \"{name}.test\"\naddress = \"192.0.2.{}\"\nservices = [{{ serve = \"https\", http3 = true }}]\n",
+            at.max(1) // the first two share an address
+        );
+    }
+    for (name, when) in
+        [("named", "sni = \"named.test\""), ("protocol", "alpn = \"h3\", address = \"192.0.2.2\""), ("nameless", "no_sni = true")]
+    {
+        text +=
+            &format!("[[rule]]\nname = \"{name}\"\nmatch = {{ {when}, transport = \"udp\", port = 443 }}\naction = \"drop\"\n");
+    }
+    // A rule that never fired fails the run.
+    for (name, more, host) in [
+        ("by name", "", "named"),
+        ("by name, two datagrams", "\"--post-quantum\", ", "named"),
+        ("by protocol", "", "protocol"),
+        ("without a name", "\"--no-sni\", ", "nameless"),
+    ] {
+        // Without a name there is none to be beside.
+        let twin = match host {
+            "nameless" => "",
+            _ => {
+                "twin = { url = \"https://beside.test/\", expect = { verdict = \"untouched\", action = \"forward\", exit = 0 } }\n"
+            }
+        };
+        text += &format!(
+            "[[check]]\nname = \"{name}\"\nclient = [\"mitmlab\", \"client\", \"--http3\", {more}\"{{url}}\"]\nurl = \"https://{host}.test/\"\n\
+             expect = {{ verdict = \"untouched\", stderr = \"falling back to TCP\", exit = 0 }}\n{twin}"
+        );
+    }
+    let written = Written::new(&text);
+    all_passed(&written.run(4)?)?;
+    let output = written.raw(&[
+        "exec",
+        "trial.toml",
+        "--network",
+        "sealed",
+        "--record",
+        "record",
+        "--",
+        "mitmlab",
+        "client",
+        "--http3",
+        "--post-quantum",
+        "https://beside.test/",
+    ]);
+    let connections = std::fs::read_to_string(written.path("record").join("connections.jsonl"))?;
+    let recorded: Vec<serde_json::Value> = connections.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let [connection] = &recorded[..] else {
+        return Err(format!("not one connection: {connections}{}", String::from_utf8_lossy(&output.stderr)).into());
+    };
+    let hello = &connection["hello"];
+    let whole = hello["ja4"].as_str().is_some_and(|ja4| ja4.starts_with("q13d"))
+        && hello["raw"].as_str().is_some_and(|raw| raw.len() > 1500);
+    if connection["transport"] != "udp" || hello["sni"] != "beside.test" || hello["segments"] != 2 || !whole {
+        return Err(format!("{connection:#}").into());
+    }
+    Ok(())
+}
+
 /// True if the program is here; under CI it must be.
 fn have(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -8,16 +8,23 @@ use crate::lab::{Outcome, Written, all_passed, checks};
 /// Name, match, action, URL path, clients: curl, python, node, java.
 type Row = (&'static str, Match, &'static str, &'static str, &'static [&'static str]);
 
+#[derive(Clone, Copy, PartialEq)]
 enum Match {
     Sni,
     Address,
     Host,
     Name,
+    /// UDP by the name in its hello.
+    Quic,
+    /// UDP by address alone.
+    Udp,
 }
 
 const ALL: &[&str] = &["curl", "python", "node", "java"];
 const THREE: &[&str] = &["curl", "python", "node"];
 const TWO: &[&str] = &["curl", "python"];
+/// The lab's own client, with HTTP/3. It falls back to TCP by itself, as browsers do.
+const H3: &[&str] = &["h3"];
 
 const ACTIONS: &[Row] = &[
     ("reset", Match::Sni, r#""reset""#, "/", ALL),
@@ -35,6 +42,10 @@ const ACTIONS: &[Row] = &[
     ("page", Match::Host, r#"{ page = { file = "blocked.html", status = 451 } }"#, "/", TWO),
     ("redirect", Match::Host, r#"{ redirect = { to = "http://qca.kz/" } }"#, "/", TWO),
     ("cut", Match::Host, r#""cut""#, "/bytes/100000", TWO),
+    ("quic-pass", Match::Quic, r#""forward""#, "/", H3),
+    ("quic-drop", Match::Quic, r#""drop""#, "/", H3),
+    ("udp-drop", Match::Udp, r#""drop""#, "/", H3),
+    ("quic-drop-after", Match::Quic, "{ drop-after = { packets = 2 } }", "/", H3),
 ];
 
 const DNS: &[Row] = &[
@@ -45,24 +56,32 @@ const DNS: &[Row] = &[
     ("forge-bogon", Match::Name, r#"{ dns = { forge = { address = "127.0.0.2" } } }"#, "/", THREE),
     ("forge-sinkhole", Match::Name, r#"{ dns = { forge = { address = "198.51.100.250" } } }"#, "/", THREE),
     ("duplicate", Match::Name, r#"{ dns = { duplicate = { address = "198.51.100.250" } } }"#, "/", THREE),
+    ("strip-https-record", Match::Name, r#"{ dns = "strip-https-record" }"#, "/", &["dig"]),
+    ("strip-ech", Match::Name, r#"{ dns = "strip-ech" }"#, "/", &["dig"]),
+    ("strip-alpn", Match::Name, r#"{ dns = "strip-alpn" }"#, "/", &["dig"]),
 ];
 
+/// Where a client hears nothing: it waits no longer than this, in seconds.
+const SILENT: &[&str] = &["drop", "drop-after", "stall", "drop-syn", "timeout"];
+const PATIENCE: u32 = 3;
+
 pub(crate) fn every_action() -> Outcome {
-    run("actions", ACTIONS)
+    run("sealed", "actions", ACTIONS)
 }
 
 pub(crate) fn every_dns_trick() -> Outcome {
-    run("dns", DNS)
+    run("sealed", "dns", DNS)
 }
 
-fn run(name: &str, rows: &[Row]) -> Outcome {
-    let written = Written::new(&scenario(rows)).with("get.py", PYTHON).with("get.mjs", NODE).with("Get.java", JAVA);
+fn run(network: &str, name: &str, rows: &[Row]) -> Outcome {
+    let written =
+        Written::new(&scenario(rows)).with("get.py", PYTHON).with("get.mjs", NODE).with("Get.java", JAVA).with("dig.sh", DIG);
     // Compiled once: a source file would be, in every leg.
     let compiled = std::process::Command::new("javac").arg("Get.java").current_dir(written.path("")).output()?;
     if !compiled.status.success() {
         return Err(String::from_utf8_lossy(&compiled.stderr).into_owned().into());
     }
-    let report = written.run(8)?;
+    let report = written.run_in(network, 8)?;
     all_passed(&report)?;
     let mut table = format!(
         "{:<15} {:<7} {:>4}  {:<20} {:<10} {}\n",
@@ -98,46 +117,54 @@ fn scenario(rows: &[Row]) -> String {
     }
     for (at, (name, ..)) in rows.iter().enumerate() {
         text.push_str(&format!(
-            "[[world.site]]\nnames = \"{name}.test\"\naddress = \"192.0.2.{}\"\nservices = [\"https\", {{ serve = \"http\" }}]\n\n",
+            "[[world.site]]\nnames = \"{name}.test\"\naddress = \"192.0.2.{}\"\nech = \"AAb+DQACAQI=\"\nservices = [{{ serve = \"https\", http3 = true }}, {{ serve = \"http\" }}]\n\n",
             at + 1
         ));
     }
     for (at, (name, when, action, ..)) in rows.iter().enumerate() {
         let when = match when {
-            Match::Sni => format!("sni = \"{name}.test\", port = 443"),
-            Match::Address => format!("address = \"192.0.2.{}\"", at + 1),
+            Match::Sni => format!("sni = \"{name}.test\", port = 443, transport = \"tcp\""),
+            Match::Address => format!("address = \"192.0.2.{}\", transport = \"tcp\"", at + 1),
             Match::Host => format!("host = \"{name}.test\", port = 80"),
             Match::Name => format!("name = \"{name}.test\""),
+            Match::Quic => format!("sni = \"{name}.test\", port = 443, transport = \"udp\""),
+            Match::Udp => format!("address = \"192.0.2.{}\", transport = \"udp\"", at + 1),
         };
         text.push_str(&format!("[[rule]]\nname = \"{name}\"\nmatch = {{ {when} }}\naction = {action}\n\n"));
     }
-    for (name, when, _, path, clients) in rows {
-        for client in *clients {
-            let scheme = if matches!(when, Match::Host) { "http" } else { "https" };
-            let command = match *client {
-                "curl" => r#"["curl", "-sS", "-f", "-o", "/dev/null", "--max-time", "5", "{url}"]"#,
-                "python" => r#"["python3", "get.py", "{url}"]"#,
-                "node" => r#"["node", "get.mjs", "{url}"]"#,
-                _ => r#"["java", "-XX:TieredStopAtLevel=1", "-cp", ".", "Get", "{url}"]"#,
-            };
-            let expected = match (when, *name) {
-                (Match::Name, _) => r#"rule = ""#.to_owned() + name + "\"",
-                (_, "throttle") => r#"action = "throttle", verdict = "untouched", rule = ""#.to_owned() + name + "\"",
-                _ => format!("action = \"{}\", rule = \"{name}\", verdict = [\"blocked\", \"refused\"]", word(name)),
-            };
-            let expected = if matches!(when, Match::Name) {
-                String::from("verdict = [\"blocked\", \"untouched\", \"refused\"]")
-            } else {
-                expected
-            };
-            text.push_str(&format!(
-                "[[check]]\nname = \"{name} seen by {client}\"\nclient = {command}\nurl = \"{scheme}://{name}.test{path}\"\ndeadline = \"90s\"\n\
-                 expect = {{ {expected} }}\n\
-                 twin = {{ url = \"{scheme}://free.test{path}\", expect = {{ verdict = \"untouched\", exit = 0 }} }}\n\n"
-            ));
+    for (at, row) in rows.iter().enumerate() {
+        for client in row.4 {
+            text.push_str(&check(row, client, at == 0));
         }
     }
     text
+}
+
+/// A row's check for a client. Each action has its twin with one client, and each client with one action.
+fn check((name, when, _, path, _): &Row, client: &str, first: bool) -> String {
+    let seconds = if SILENT.contains(name) { PATIENCE } else { 15 };
+    let scheme = if *when == Match::Host { "http" } else { "https" };
+    let command = match client {
+        "curl" => format!(r#"["curl", "-sS", "-f", "-o", "/dev/null", "--max-time", "{seconds}", "{{url}}"]"#),
+        "python" => format!(r#"["python3", "get.py", "{{url}}", "{seconds}"]"#),
+        "node" => format!(r#"["node", "get.mjs", "{{url}}", "{seconds}"]"#),
+        "h3" => r#"["mitmlab", "client", "--http3", "{url}"]"#.to_owned(),
+        "dig" => r#"["sh", "dig.sh", "{url}"]"#.to_owned(),
+        _ => format!(r#"["java", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp", ".", "Get", "{{url}}", "{seconds}"]"#),
+    };
+    let expected = match when {
+        Match::Name => r#"verdict = ["blocked", "untouched", "refused"]"#.to_owned(),
+        // What is judged is the connection that it falls back to; a rule that never fired fails the run.
+        Match::Quic | Match::Udp => r#"verdict = "untouched""#.to_owned(),
+        _ if *name == "throttle" => format!("action = \"throttle\", verdict = \"untouched\", rule = \"{name}\""),
+        _ => format!("action = \"{}\", rule = \"{name}\", verdict = [\"blocked\", \"refused\"]", word(name)),
+    };
+    let twin = format!("twin = {{ url = \"{scheme}://free.test{path}\", expect = {{ verdict = \"untouched\", exit = 0 }} }}\n");
+    let twin = if first || matches!(client, "curl" | "h3" | "dig") { twin } else { String::new() };
+    format!(
+        "[[check]]\nname = \"{name} seen by {client}\"\nclient = {command}\nurl = \"{scheme}://{name}.test{path}\"\ndeadline = \"90s\"\n\
+         expect = {{ {expected} }}\n{twin}\n"
+    )
 }
 
 /// The action's own word.
@@ -155,7 +182,7 @@ fn truth(leg: &Value) -> Result<String, Failed> {
         .map(|d| format!("{} ({})", d["action"].as_str().unwrap_or("?"), d["reason"].as_str().unwrap_or("?")))
         .collect();
     let lookups = leg["lookups"].as_array().unwrap_or(&empty);
-    let asked = lookups.iter().filter(|l| l["kind"] == "A" && !l["rule"].is_null());
+    let asked = lookups.iter().filter(|l| matches!(l["kind"].as_str(), Some("A" | "HTTPS")) && !l["rule"].is_null());
     told.extend(asked.filter_map(|l| l["answer"].as_array()).map(|answer| {
         let all: Vec<&str> = answer.iter().filter_map(Value::as_str).collect();
         format!("answered {}", all.join(", "))
@@ -217,6 +244,10 @@ fn class(leg: &Value) -> &'static str {
         {
             "eof"
         }
+        () if any(&["falling back to TCP"]) => "fell back to TCP",
+        () if any(&["no HTTPS record"]) => "no HTTPS record",
+        () if any(&["no ech"]) => "no ech in it",
+        () if any(&["no alpn"]) => "no alpn in it",
         () if any(&["EPROTO"]) => "protocol",
         () if any(&["451"]) => "status 451",
         () if leg["exit"] == 0 => "none",
@@ -234,7 +265,8 @@ isp_resolver = "203.0.113.53"
 [[world.site]]
 names = "free.test"
 address = "192.0.2.200"
-services = ["https", { serve = "http" }]
+ech = "AAb+DQACAQI="
+services = [{ serve = "https", http3 = true }, { serve = "http" }]
 
 [[world.site]]
 names = "sinkhole.test"
@@ -244,9 +276,22 @@ address = "198.51.100.250"
 
 const PYTHON: &str = r#"
 import sys, urllib.request
-with urllib.request.urlopen(sys.argv[1], timeout=5) as answer:
+with urllib.request.urlopen(sys.argv[1], timeout=int(sys.argv[2])) as answer:
     answer.read()
     print(answer.status)
+"#;
+
+/// No web client of the machine asks for HTTPS records; `dig` does.
+const DIG: &str = r#"
+name=${1#https://}; name=${name%/}
+record=$(dig +short +tries=1 HTTPS "$name")
+curl -sS -o /dev/null "$1" || exit 2
+case $record in
+  "") echo "no HTTPS record" >&2; exit 1 ;;
+  *ech=*alpn=* | *alpn=*ech=*) exit 0 ;;
+  *alpn=*) echo "no ech" >&2; exit 1 ;;
+  *) echo "no alpn" >&2; exit 1 ;;
+esac
 "#;
 
 const NODE: &str = r#"
@@ -257,7 +302,7 @@ const request = https.get(process.argv[2], (answer) => {
   answer.resume();
   answer.on("end", () => { console.log(answer.statusCode); process.exit(0); });
 });
-setTimeout(() => fail(new Error("timeout")), 5000);
+setTimeout(() => fail(new Error("timeout")), 1000 * Number(process.argv[3]));
 request.on("error", fail);
 "#;
 
@@ -267,8 +312,8 @@ import javax.net.ssl.HttpsURLConnection;
 public class Get {
     public static void main(String[] arguments) throws Exception {
         HttpsURLConnection link = (HttpsURLConnection) URI.create(arguments[0]).toURL().openConnection();
-        link.setConnectTimeout(5000);
-        link.setReadTimeout(5000);
+        link.setConnectTimeout(1000 * Integer.parseInt(arguments[1]));
+        link.setReadTimeout(1000 * Integer.parseInt(arguments[1]));
         System.out.println(link.getResponseCode());
         link.getInputStream().readAllBytes();
     }

@@ -37,7 +37,8 @@ fn by_content(when: &Matcher, lists: Option<&Lists>, occasion: Occasion<'_>) -> 
     let (hello, head, query) = match occasion {
         Occasion::FirstBytes(Seen::Hello(hello)) => (Some(&**hello), None, None),
         Occasion::FirstBytes(Seen::Http(head)) => (None, Some(head), None),
-        Occasion::FirstBytes(_) | Occasion::Syn | Occasion::Datagram => (None, None, None),
+        Occasion::Datagram(hello) => (hello, None, None),
+        Occasion::FirstBytes(_) | Occasion::Syn => (None, None, None),
         Occasion::Query(name) => (None, None, Some(name)),
     };
     let listed = |given: bool, list: List, name: Option<&str>| !given || name.is_some_and(|n| holds(when, lists, list, n));

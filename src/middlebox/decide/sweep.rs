@@ -47,20 +47,43 @@ fn a_path_keeps_its_coin_and_connections_throw_their_own() {
 }
 
 #[test]
-fn datagrams_are_decided_unread() {
+fn datagrams_are_decided_unread_or_by_their_hello() {
     let silence = Action::Drop { residual_s: 0, residual: ResidualPer::default() };
     let udp = Matcher { transport: Some(Transport::Udp), port: Some(vec![443]), ..Matcher::default() };
-    let named = Matcher { sni: Some(vec!["www.facebook.com".to_owned()]), ..Matcher::default() };
+    let named = |name: &str| Matcher { sni: Some(vec![name.to_owned()]), ..Matcher::default() };
     let rules = vec![
-        acting("named", named, silence.clone()),
+        acting("forge", named("www.facebook.com"), Action::Intercept),
+        acting("named", named("www.facebook.com"), silence.clone()),
         acting("reset", Matcher::default(), Action::Close),
-        acting("quic", udp, silence),
+        acting("quic", udp, silence.clone()),
     ];
     let about: Vec<bool> = rules.iter().map(super::is_about_datagrams).collect();
-    assert_eq!(about, [false, false, true]);
-    let compiled = Compiled::new(Arc::new(plan(rules)));
+    assert_eq!(about, [false, false, false, true]);
+    let compiled = Compiled::new(Arc::new(plan(rules.clone())));
     let quic = Context { transport: Transport::Udp, ..context() };
-    assert!(matches!(compiled.decide_datagram(&quic), Decision::Act { rule, .. } if rule.name == "quic"));
+    let by = |hello: Option<&Seen>, context: &Context| match compiled.decide_datagram(hello.and_then(Seen::hello), context) {
+        Decision::Act { rule, .. } => rule.name.clone(),
+        Decision::Forward(why) => why.word().to_owned(),
+        Decision::AskOrigin => "ask".to_owned(),
+    };
+    assert_eq!(by(None, &quic), "quic");
+    assert_eq!(by(Some(&hello("www.facebook.com")), &quic), "named");
+    assert_eq!(by(Some(&hello("www.kernel.org")), &quic), "quic");
     let other_port = Context { destination: "157.240.22.35:53".parse().expect("an address"), ..quic };
-    assert!(matches!(compiled.decide_datagram(&other_port), Decision::Forward(_)));
+    assert_eq!(by(None, &other_port), "not-listed");
+
+    // A rule that a hello could fulfil comes first here, so the hello is waited for; with the rule about all UDP first it is not.
+    assert!(!compiled.decides_unread(&quic));
+    let all_first = Compiled::new(Arc::new(plan(vec![rules[3].clone(), rules[1].clone()])));
+    assert!(all_first.decides_unread(&quic));
+    // What cannot be done to UDP is not waited for, and tells that it cannot.
+    let forged = Compiled::new(Arc::new(plan(vec![rules[0].clone(), rules[3].clone()])));
+    assert!(forged.decides_unread(&quic));
+    let alone = Compiled::new(Arc::new(plan(vec![rules[0].clone()])));
+    let (said, other) = (hello("www.facebook.com"), hello("www.kernel.org"));
+    let word = |seen: &Seen| match alone.decide_datagram(seen.hello(), &quic) {
+        Decision::Forward(why) => why.word(),
+        _ => "an act",
+    };
+    assert_eq!((word(&said), word(&other)), ("cannot-act", "not-listed"));
 }

@@ -5,6 +5,7 @@ use super::names::Lists;
 use super::{Context, Decision, Why, coin};
 use crate::middlebox::sniff::Seen;
 use crate::scenario::{Action, OriginTrust, Plan, Rule, Transport};
+use crate::tls::hello::ClientHello;
 
 /// On what the box decides.
 #[derive(Clone, Copy, Debug)]
@@ -15,8 +16,8 @@ pub(super) enum Occasion<'a> {
     Query(&'a str),
     /// The first packet of a connection.
     Syn,
-    /// The first datagram of a UDP flow, unread.
-    Datagram,
+    /// A UDP flow, and its hello if it is QUIC and was read.
+    Datagram(Option<&'a ClientHello>),
 }
 
 /// Whether an action can be carried out on an occasion.
@@ -103,8 +104,10 @@ fn can(action: &Action, occasion: Occasion<'_>, transport: Transport) -> Can {
             Action::Dns(_) | Action::Drop { .. } | Action::Forward => Can::Act,
             _ => Can::Elsewhere,
         },
-        Occasion::Datagram => match action {
-            Action::Drop { .. } | Action::DropAfter { .. } | Action::Forward => Can::Act,
+        Occasion::Datagram(hello) => match action {
+            action if super::is_about_udp(action) => Can::Act,
+            Action::Dns(_) | Action::DropSyn | Action::Refuse | Action::Unreachable => Can::Elsewhere,
+            _ if hello.is_some() => Can::NotOnThis,
             _ => Can::Elsewhere,
         },
         Occasion::FirstBytes(seen) => on_first_bytes(action, seen, transport),

@@ -54,15 +54,17 @@ pub(super) struct Tcp {
     pub(super) gso: usize,
 }
 
-/// A UDP datagram.
+/// A UDP datagram, or several in one frame (`gso`).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Udp {
     pub(super) net: Network,
     pub(super) src: End,
     pub(super) dst: End,
     pub(super) payload: usize,
-    /// Offset behind the (first) datagram's payload.
+    /// Offset behind the last datagram's payload.
     pub(super) end: usize,
+    /// Payload bytes of each datagram that this frame stands for, the last one may have fewer; 0 if it is one datagram.
+    pub(super) gso: usize,
 }
 
 /// Reads `buffer` (virtio header and frame) that came in on the link with address `mac`.
@@ -249,8 +251,7 @@ fn transport(buffer: &[u8], net: Network, protocol: u8, l4: usize, end: usize, s
         }
         17 => {
             let all = end - l4 - 8;
-            let first = if gso == 0 { all } else { all.min(gso) };
-            Parsed::Udp(Udp { net, src, dst, payload: l4 + 8, end: l4 + 8 + first })
+            Parsed::Udp(Udp { net, src, dst, payload: l4 + 8, end, gso: if all > gso { gso } else { 0 } })
         }
         _ => Parsed::Other(net),
     }

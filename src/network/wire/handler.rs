@@ -206,8 +206,7 @@ pub trait Handler: Send + Sync + 'static {
         let _ = flow;
     }
 
-    /// A UDP datagram of a diverted port, either direction. Of several in one frame only the first is shown, and the
-    /// answer holds for all.
+    /// A UDP datagram of a diverted port, either direction.
     fn datagram(&self, from: SocketAddr, to: SocketAddr, payload: &[u8]) -> OnDatagram {
         let _ = (from, to, payload);
         OnDatagram::Pass

@@ -6,15 +6,17 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::io;
 use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::act::{Act, Residual, Scope};
-use super::craft::{datagram, unreachable};
+use super::craft::unreachable;
 use super::flow::{Ctx, Fate, Port, Purpose, Stage, State, Taken};
-use super::frame::{ACK, End, Parsed, RST, SYN, Tcp, Udp, hops, parse, restore_hop};
-use super::handler::{Flow, FlowId, Handler, OnDatagram, OnOpen, Side, Why};
+use super::frame::{ACK, End, Parsed, RST, SYN, Tcp, hops, parse, restore_hop};
+use super::handler::{Flow, FlowId, Handler, OnOpen, Side, Why};
 use super::takeover::Repair;
 use super::{Options, Release};
+
+mod udp;
 
 /// Makes the socket of a takeover.
 pub(super) type Take = Box<dyn FnMut(&Repair) -> io::Result<TcpStream> + Send>;
@@ -257,39 +259,6 @@ impl Table {
         Fate::Consumed
     }
 
-    fn udp(&mut self, now: Instant, udp: &Udp, buffer: &[u8], out: &mut Vec<(Port, Vec<u8>)>) -> Fate {
-        let key = key(udp.src, udp.dst);
-        if let Some(last) = self.silenced.get_mut(&key) {
-            if now.duration_since(*last) < SILENCED {
-                *last = now;
-                return Fate::Consumed;
-            }
-            self.silenced.remove(&key);
-        }
-        let payload = &buffer[udp.payload..udp.end];
-        match self.handler.datagram(udp.src.address(), udp.dst.address(), payload) {
-            OnDatagram::Pass => Fate::Forward(Port::Divert),
-            OnDatagram::Drop => Fate::Consumed,
-            OnDatagram::DropFlow => {
-                if self.silenced.len() >= self.options.max_flows {
-                    self.silenced.retain(|_, last| now.duration_since(*last) < SILENCED / 10);
-                }
-                if self.silenced.len() < self.options.max_flows {
-                    self.silenced.insert(key, now);
-                }
-                Fate::Consumed
-            }
-            OnDatagram::Reply(answer) => {
-                push_datagram(udp, &answer, out);
-                Fate::Consumed
-            }
-            OnDatagram::ReplyAndPass(answer) => {
-                push_datagram(udp, &answer, out);
-                Fate::Forward(Port::Divert)
-            }
-        }
-    }
-
     /// Runs `work` on a flow with all that it needs, and does the books afterwards.
     fn with(&mut self, now: Instant, index: usize, out: &mut Vec<(Port, Vec<u8>)>, work: impl FnOnce(&mut State, &mut Ctx<'_>)) {
         let Some(state) = &mut self.slots[index].state else { return };
@@ -398,12 +367,6 @@ fn key(a: End, b: End) -> Key {
     if a <= b { (a, b) } else { (b, a) }
 }
 
-fn push_datagram(udp: &Udp, answer: &[u8], out: &mut Vec<(Port, Vec<u8>)>) {
-    if answer.len() <= MAX_DATAGRAM {
-        out.push((Port::Divert, datagram(udp.dst, udp.src, answer)));
-    }
-}
-
 /// A multiplying hash: keys are addresses of the lab's own, nobody picks them to collide.
 #[derive(Default)]
 struct Mix(u64);
@@ -435,8 +398,3 @@ impl Hasher for Mix {
         self.write_u64((word >> 64) as u64);
     }
 }
-
-/// How long a silenced UDP flow must be quiet to be forgotten: what the throttler of 2021 kept its state (Xue et al.,
-/// IMC 2021: about ten minutes).
-const SILENCED: Duration = Duration::from_secs(600);
-const MAX_DATAGRAM: usize = 1452;

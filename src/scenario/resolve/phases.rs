@@ -189,9 +189,10 @@ fn fits(r: &mut Resolver<'_>, action: &Action, when: &Matcher, spot: &Spot) {
         }
         Action::Dns(_) if tls || http => "a DNS action for something that is no DNS query",
         Action::Alert { .. } if udp || http || dns => "a TLS alert for something that is no TLS over TCP",
-        Action::Reset { .. } | Action::Close | Action::DropSyn | Action::Refuse if udp => {
+        Action::Reset { .. } | Action::Close | Action::DropSyn | Action::Refuse | Action::Unreachable if udp => {
             "UDP has no connection to end: `drop` it"
         }
+        Action::Throttle { .. } | Action::Stall { .. } if udp => "UDP is dropped (`drop`, `drop-after`) or passes",
         _ if action.is_about_upgrades() && (tls || http || dns || udp) => {
             "decided before the ClientHello, when no name is known yet: match by `port`, `address`, `asn` or `client`"
         }
