@@ -240,6 +240,7 @@ const FILES: &[(&str, &str)] = embed![
     "scenarios/lists/kazakhstan-2019.txt",
     "scenarios/lists/kazakhstan-2020.txt",
     "scenarios/lists/kazakhstan-2021-2024.txt",
+    "scenarios/mail-and-chat-under-one-box.toml",
     "scenarios/mail-implicit-tls-forged.toml",
     "scenarios/mail-starttls-forged.toml",
     "scenarios/mail-starttls-stripped.toml",
