@@ -21,3 +21,11 @@ pub use figures::Figures;
 pub use matrix::Matrix;
 pub use threshold::Thresholds;
 pub use trial::{Said, Trial, Trouble, TroubleKind};
+
+/// The lab's own detector, as it is scored.
+pub const OWN_DETECTOR: [&str; 6] = ["mitmlab", "probe", "--json", "--max-time", "3", "{url}"];
+
+/// How the lab's own detector speaks.
+pub fn own_voice() -> crate::scenario::Voice {
+    crate::scenario::Voice::of(crate::scenario::Says::Json("/class".to_owned()))
+}

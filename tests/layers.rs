@@ -21,7 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("client", &["record", "scenario"]),
     ("probe", &["client", "forge", "pki", "record", "scenario", "x509"]),
     ("control", &["record", "scenario", "verdict"]),
-    ("workshop", &["client", "control", "forge", "record", "scenario", "verdict", "x509"]),
+    ("workshop", &["client", "control", "forge", "record", "scenario", "score", "verdict", "x509"]),
     (
         "lab",
         &[

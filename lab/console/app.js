@@ -22,6 +22,9 @@ const app = { me: null, lab: null, online: 'waiting', heard: new Set(), said, go
 const VIEWS = { '': labView, connections: listView, connection: storyView, verdicts: verdictsView, lessons: lessonsView, trainer: trainerView, join: joinView };
 const PLACES = [['', 'nav.lab'], ['connections', 'nav.connections'], ['verdicts', 'nav.verdicts'], ['lessons', 'nav.lessons'], ['trainer', 'nav.trainer']];
 
+/** A start is waited for by half a minute each. */
+const ROUNDS = 10;
+
 let leaveView = () => {};
 let unfollow = null;
 let lessonName = null;
@@ -49,13 +52,18 @@ async function begin() {
 /** The lab, if it is up already. */
 async function findLab() {
   app.lab = await server.lab().catch(() => null);
-  if (app.lab?.state === 'up' || app.lab?.state === 'starting') await attach();
+  if (app.lab?.state === 'up') await attach();
 }
 
 /** Makes sure that the lab is up, and follows it. */
 async function up(order) {
   if (app.lab?.state === 'up' && unfollow && !order) return app.lab;
+  if (order) {
+    unfollow?.(); // another lab comes in its place: the end of this one is no news
+    unfollow = null;
+  }
   app.lab = await server.startLab(order);
+  for (let round = 0; app.lab.state === 'starting' && round < ROUNDS; round += 1) app.lab = await server.startLab(order); // many at once take their turns
   if (app.lab.state !== 'up') throw new server.Problem(503, { title: app.lab.error ?? t('lab.not-up') });
   await attach();
   return app.lab;
@@ -120,7 +128,7 @@ function drawTop() {
   const focused = document.activeElement?.closest?.('#top select')?.dataset.name;
   put(
     document.getElementById('top'),
-    h('a', { class: 'brand', href: '#/' }, h('img', { src: 'mark.svg', alt: '', width: 26, height: 26 }), h('span', {}, 'mitmlab')),
+    h('a', { class: 'brand', href: '#/', 'aria-label': 'mitmlab' }, h('img', { src: 'mark.svg', alt: '', width: 26, height: 26 }), h('span', {}, 'mitmlab')),
     links.length ? h('nav', { 'aria-label': t('nav.label') }, h('ul', {}, links)) : null,
     h('div', { class: 'tools' }, lifeline(), lessonButton(), languageChoice(), themeChoice()),
   );

@@ -20,8 +20,8 @@ export function mark(outcome, size = 18) {
   return svg;
 }
 
-/** Mark and word. */
-export const badge = (outcome) => h('span', { class: `badge ${known(outcome)}` }, mark(outcome), h('span', {}, word(outcome)));
+/** Mark and word; of a suite, its own word. */
+export const badge = (outcome, text = word(outcome)) => h('span', { class: `badge ${known(outcome)}` }, mark(outcome), h('span', {}, text));
 
 /** The mark's shapes around (0, 0), 18 wide. */
 export function shape(outcome) {

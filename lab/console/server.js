@@ -17,6 +17,7 @@ export const leave = () => ask('POST', 'leave', {});
 
 export const lab = () => ask('GET', 'lab');
 export const startLab = (order = {}) => ask('POST', 'lab?wait_ms=30000', order);
+export const endLab = () => ask('DELETE', 'lab');
 export const labState = () => ask('GET', 'lab/v1/state');
 export const scenario = () => ask('GET', 'lab/v1/scenario');
 export const forget = () => ask('DELETE', 'lab/v1/connections');
@@ -33,6 +34,8 @@ export const run = (leg, wait) => ask('GET', told(`runs/${leg}${wait ? `?wait_ms
 export const stopRun = (leg) => ask('DELETE', `runs/${leg}`);
 export const verdicts = () => ask('GET', told('verdicts'));
 export const reports = () => ask('GET', told('reports'));
+export const startReport = (wanted) => ask('POST', told('reports'), wanted);
+export const stopReport = (id) => ask('DELETE', `reports/${id}`);
 
 export const lastConnections = (most) => ask('GET', told(`connections?last=${most}`));
 export const connectionsAfter = (id) => ask('GET', told(`connections?after=${id}&limit=500`));
@@ -46,11 +49,11 @@ export const keepPlace = (place) => ask('PUT', 'progress', place);
 
 export const takeaway = () => `api/${told('takeaway.html')}`;
 export const recording = () => ask('GET', 'recording');
-export const recordingFile = (name) => `api/recording/${encodeURIComponent(name)}`;
+export const recordingFile = (name) => `api/recording/${name.split('/').map(encodeURIComponent).join('/')}`;
 
 export const trainer = () => ask('GET', 'trainer');
 export const participant = (id) => ask('GET', `trainer/participants/${id}`);
-export const endLab = (id) => ask('POST', `trainer/participants/${id}/end-lab`, {});
+export const endLabOf = (id) => ask('POST', `trainer/participants/${id}/end-lab`, {});
 export const linkFor = (id) => ask('POST', `trainer/participants/${id}/link`, {});
 export const remove = (id) => ask('DELETE', `trainer/participants/${id}`);
 export const pointTo = (lesson) => ask('POST', 'trainer/lesson', { lesson });

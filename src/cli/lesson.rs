@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
@@ -30,7 +30,7 @@ pub enum LessonCommand {
         #[arg(long, default_value = "en")]
         lang: String,
     },
-    /// Check lesson files: every mistake with its line
+    /// Check lesson files: every mistake with its line; a translation (`my.ru.md`) against the original beside it
     Check {
         /// Files
         #[arg(required = true)]
@@ -83,7 +83,7 @@ fn check(files: &[PathBuf]) -> Result<u8, Error> {
         let text = std::fs::read_to_string(file);
         let text = text.map_err(|e| Error::Usage(format!("cannot read `{}`: {e}", file.display())))?;
         let read = lesson::read(&file.display().to_string(), &text);
-        let mistakes = read.map_or_else(|first| vec![first], |lesson| lesson::check(&lesson, None));
+        let mistakes = read.map_or_else(|first| vec![first], |lesson| lesson::check(&lesson, original(file, &lesson).as_ref()));
         match mistakes.is_empty() {
             true => print::line(format_args!("{}: sound", file.display()))?,
             false => mistakes.iter().for_each(|mistake| print::err(format_args!("{mistake}"))),
@@ -91,6 +91,15 @@ fn check(files: &[PathBuf]) -> Result<u8, Error> {
         wrong += mistakes.len();
     }
     Ok(if wrong == 0 { AS_EXPECTED } else { USAGE })
+}
+
+/// The lesson of which this is a translation, if it lies beside it: `my.md` beside `my.ru.md`. Its own mistakes are told where it is named.
+fn original(file: &Path, lesson: &Lesson) -> Option<Lesson> {
+    let other = file.with_file_name(format!("{}.md", lesson.name));
+    if lesson.lang == "en" || other == *file {
+        return None;
+    }
+    lesson::read(&other.display().to_string(), &std::fs::read_to_string(&other).ok()?).ok()
 }
 
 fn begin(name: &str) -> Result<(), Error> {

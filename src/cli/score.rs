@@ -12,10 +12,10 @@ use super::voice::{self, VoiceArgs};
 use super::{Format, print};
 use crate::client::find;
 use crate::error::{AS_EXPECTED, Error};
-use crate::scenario::{Need, Says, Suite, Truth, Voice};
+use crate::scenario::{Need, Suite, Truth, Voice};
 use crate::score::document::{Condition, ScoreReport, Scorecard};
 use crate::score::judge::{Labelled, trials};
-use crate::score::{Thresholds, report};
+use crate::score::{OWN_DETECTOR, Thresholds, own_voice, report};
 use crate::verdict::RunReport;
 use crate::verdict::suite::{VERSION, merge};
 
@@ -105,8 +105,8 @@ struct Detector {
 impl Detector {
     fn of(score: &Score) -> Result<Self, Error> {
         if score.client.is_empty() {
-            let argv = OWN.iter().map(|word| (*word).to_owned()).collect();
-            return Ok(Self { argv, voice: Voice::of(Says::Json("/class".to_owned())) });
+            let argv = OWN_DETECTOR.iter().map(|word| (*word).to_owned()).collect();
+            return Ok(Self { argv, voice: own_voice() });
         }
         let program = score.client.first().map(String::as_str).unwrap_or_default();
         if program != "mitmlab" {
@@ -240,5 +240,3 @@ impl Score {
 
 /// Characters of a detector's output that are kept.
 const EXCERPT: usize = 4096;
-/// The lab's own detector.
-const OWN: [&str; 6] = ["mitmlab", "probe", "--json", "--max-time", "3", "{url}"];

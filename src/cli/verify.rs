@@ -134,22 +134,12 @@ fn cases(verify: &Verify, chosen: &Chosen) -> Result<Vec<VerifyCase>, Error> {
         None => ran.next().map_or_else(
             || broken(found, "it was not run"),
             |ran| match ran {
-                Ok(report) => VerifyCase::judged(&found.name, &found.case, must(found, &claims), report),
+                Ok(report) => VerifyCase::judged(&found.name, &found.case, found.case.must_with(&claims), report),
                 Err(why) => broken(found, &why),
             },
         ),
     });
     Ok(judged.collect())
-}
-
-/// What holds for this client.
-fn must(found: &Found, claims: &[Need]) -> Must {
-    let claimed = |need: Option<Need>| need.is_some_and(|need| claims.contains(&need));
-    match found.case.must {
-        Some(Must::Maybe) if claimed(found.case.firm) => Must::Refuse,
-        Some(Must::Accept) if claimed(found.case.soft) => Must::Maybe,
-        must => must.unwrap_or(Must::Maybe),
-    }
 }
 
 fn not_claimed(found: &Found, need: Need) -> VerifyCase {

@@ -25,6 +25,9 @@ pub struct Workshop {
     /// Participants, and so labs, at most
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=200))]
     pub participants: u16,
+    /// Labs to keep ready for whoever comes next; as many more are started as people join. 0: each is started when it is wanted
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=200))]
+    pub spare: u16,
     /// How bytes reach the box, in every participant's lab
     #[command(flatten)]
     pub network: NetworkArg,
@@ -32,7 +35,7 @@ pub struct Workshop {
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     pub port: u16,
     /// Let other devices in: listen on this one address of the machine instead of loopback
-    #[arg(long, value_name = "ADDRESS", requires = "understood")]
+    #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<IpAddr>,
     /// Needed with `--listen`: whoever is on that network can reach the console, and can read what its users do there
     #[arg(long = "i-understand-others-can-reach-it", id = "understood", requires = "listen")]
@@ -60,6 +63,7 @@ pub(super) fn workshop(options: &Workshop) -> Result<u8, Error> {
         plan: Arc::new(begin.plan),
         phase: begin.phase,
         most: usize::from(options.participants),
+        spares: usize::from(options.spare),
         network: match options.network.network {
             NetworkChoice::Auto => Network::Auto,
             NetworkChoice::Sealed => Network::Sealed,
@@ -68,11 +72,23 @@ pub(super) fn workshop(options: &Workshop) -> Result<u8, Error> {
         idle: options.idle,
         console: options.console_dir.clone(),
     };
+    refuse_by_default(options)?;
     let listener = Listener::bind(options.listen, options.port).map_err(Error::Usage)?;
     let runtime = runtime()?;
     let served = runtime.block_on(serve(settings, listener, |served| tell(options, served), interrupted()));
     runtime.shutdown_timeout(Duration::from_millis(500));
     served.map(|()| AS_EXPECTED).map_err(Error::Machine)
+}
+
+/// Another address than loopback is a decision of the trainer's, with open eyes.
+fn refuse_by_default(options: &Workshop) -> Result<(), Error> {
+    match options.listen.filter(|address| !address.is_loopback() && !options.understood) {
+        None => Ok(()),
+        Some(address) => Err(Error::Usage(format!(
+            "`--listen {address}` lets other devices in: whoever can reach {address} can reach the console and read along, it is plain HTTP\n\
+             hint: if that is meant, add `--i-understand-others-can-reach-it`"
+        ))),
+    }
 }
 
 /// What a workshop begins with.
@@ -115,7 +131,7 @@ fn tell(options: &Workshop, served: &Served) {
         format!("{told}\n")
     } else {
         format!(
-            "console   {join}\ntrainer   {trainer}\nOpen the first link in a browser, one per participant. Ctrl-C ends all labs.\n"
+            "console   {trainer}\nOpen it in a browser of this machine: it shows the link for the class, and a lab of your own. Ctrl-C ends all labs.\n"
         )
     };
     let mut out = std::io::stdout().lock();

@@ -136,6 +136,18 @@ impl Suite {
     }
 }
 
+impl Case {
+    /// What a safe client must do in it, given what this client claims.
+    pub fn must_with(&self, claims: &[Need]) -> Must {
+        let claimed = |need: Option<Need>| need.is_some_and(|need| claims.contains(&need));
+        match self.must {
+            Some(Must::Maybe) if claimed(self.firm) => Must::Refuse,
+            Some(Must::Accept) if claimed(self.soft) => Must::Maybe,
+            must => must.unwrap_or(Must::Maybe),
+        }
+    }
+}
+
 impl Must {
     /// The word as written in a scenario.
     pub fn as_str(self) -> &'static str {

@@ -13,7 +13,7 @@ mod catalogue;
 mod outcome;
 
 pub use catalogue::Switch;
-pub(super) use catalogue::{Client, by_id};
+pub(super) use catalogue::{Client, all_clients, by_id};
 pub(super) use outcome::{of_connection, sentence};
 
 use super::child::Up;
@@ -25,6 +25,7 @@ use super::words::Words;
 use crate::control::Problem;
 use crate::control::body::{Asked, InPath, Json};
 use crate::control::words::{LegStarted, LegState, LegView, State as LabState};
+use crate::scenario::{Messages, VerdictKind};
 use crate::verdict::TargetVerdict;
 
 /// What a participant has started in the lab that is up.
@@ -52,6 +53,7 @@ pub(super) struct Ended {
     pub(super) verdict: Option<TargetVerdict>,
     finding: Option<String>,
     intercepted: bool,
+    messages: Option<Messages>,
     connections: Vec<u64>,
     output: String,
 }
@@ -116,14 +118,14 @@ pub(super) async fn start(
         return Err(Problem::conflict(format!("`{program}` is not installed on this machine")));
     }
     if !participant.lab.is_alive() {
-        let lab = app.order(None, None)?;
+        let lab = app.order(participant.lab.scenario().as_deref(), None)?;
         start_in(&participant, &lab, PATIENCE).await;
     }
     participant.lab.settled(PATIENCE).await;
     let up = participant.lab.up()?;
     let phase = relay::get::<LabState>(&up, "/v1/state").await?.phase;
     let leg = json!({
-        "argv": client.argv(up.record.path(), &host), "url": client.url(&host), "trust": order.trust.trust(),
+        "argv": client.argv(&picture(&up, client, &host)), "url": client.url(&host), "trust": order.trust.trust(),
         "control": true, "deadline_ms": DEADLINE_MS,
     });
     let started: LegStarted = relay::ask(&up, Method::POST, "/v1/legs", &leg).await?;
@@ -162,6 +164,11 @@ pub(super) async fn stop(Joined(participant): Joined, InPath(leg): InPath<u32>) 
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Where a browser's picture is kept: with the record, but not a part of it.
+fn picture(up: &Up, client: &Client, host: &str) -> std::path::PathBuf {
+    catalogue::picture(up.record.path(), client, host)
+}
+
 /// The picture that a browser kept.
 pub(super) async fn screenshot(
     Joined(participant): Joined,
@@ -169,8 +176,11 @@ pub(super) async fn screenshot(
 ) -> Result<axum::response::Response, Problem> {
     use axum::response::IntoResponse as _;
     let run = known(&participant, leg)?;
+    if !run.has_picture() {
+        return Err(Problem::not_found("this client kept no picture"));
+    }
     let up = participant.lab.up()?;
-    let bytes = tokio::fs::read(catalogue::picture(up.record.path(), run.client, &run.host)).await;
+    let bytes = tokio::fs::read(picture(&up, run.client, &run.host)).await;
     let bytes = bytes.map_err(|_| Problem::not_found("this client kept no picture"))?;
     Ok(([(axum::http::header::CONTENT_TYPE, "image/png")], bytes).into_response())
 }
@@ -240,6 +250,7 @@ impl Ended {
             error: view.error.or_else(|| truth.as_ref().and_then(|truth| truth.not_started.clone())),
             verdict: view.verdict,
             finding: json.and_then(|json| json.get("finding")?.as_str().map(str::to_owned)),
+            messages: connections.clone().find_map(crate::record::Connection::messages),
             intercepted: connections.clone().any(crate::record::Connection::intercepted),
             connections: connections.map(|connection| connection.id.0).collect(),
             output: output.chars().take(MOST_OUTPUT).collect(),
@@ -248,6 +259,13 @@ impl Ended {
 }
 
 impl Started {
+    /// True if the browser kept a picture in this run: of the page, or of its warning.
+    fn has_picture(&self) -> bool {
+        let verdict = self.ended.as_ref().and_then(|ended| ended.verdict.as_ref()).map(|verdict| verdict.verdict);
+        self.client.keeps_picture()
+            && matches!(verdict, Some(VerdictKind::Exposed | VerdictKind::Untouched | VerdictKind::Refused))
+    }
+
     fn view(&self, leg: u32, words: Words) -> RunView {
         let ended = self.ended.as_ref();
         let verdict = ended.and_then(|ended| ended.verdict.as_ref());
@@ -265,13 +283,13 @@ impl Started {
             connections: ended.map(|ended| ended.connections.clone()).unwrap_or_default(),
             output: ended.map(|ended| ended.output.clone()).unwrap_or_default(),
             error: ended.and_then(|ended| ended.error.clone()),
-            screenshot: (ended.is_some() && self.client.keeps_picture()).then(|| format!("api/runs/{leg}/screenshot.png")),
+            screenshot: self.has_picture().then(|| format!("api/runs/{leg}/screenshot.png")),
         }
     }
 }
 
-/// A lab comes up in less; making keys on a busy machine takes its time.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A lab comes up in a second or a few; thirty at once, on a busy machine, wait for each other.
+const PATIENCE: Duration = Duration::from_secs(180);
 /// Milliseconds that a client may take.
 const DEADLINE_MS: u64 = 25_000;
 const LONGEST_WAIT_MS: u64 = 60_000;

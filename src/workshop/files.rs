@@ -93,6 +93,7 @@ static FILES: &[(&str, &[u8])] = console![
     "view/list.js",
     "view/network.js",
     "view/places.js",
+    "view/reports.js",
     "view/question.js",
     "view/story.js",
     "view/timeline.js",

@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::child::{self, Order, Up};
 use super::settings::Settings;
+use super::spares::Spares;
 use crate::control::Problem;
 
 /// The place of one lab. Cheap to clone.
@@ -20,6 +21,7 @@ struct Inner {
     settings: Arc<Settings>,
     /// Labs that may start at the same time, in the whole workshop.
     starting: Arc<Semaphore>,
+    spares: Arc<Spares>,
     state: watch::Sender<State>,
     generation: AtomicU64,
     /// Tells the lab's keeper to end it.
@@ -38,8 +40,8 @@ pub(super) enum State {
     Up(Arc<Up>),
     /// It did not come up.
     Failed(Order, String),
-    /// It has ended.
-    Ended(Order, EndedBy),
+    /// It has ended. What it was is kept, for its recording, until another one comes.
+    Ended(Order, EndedBy, Option<Arc<Up>>),
 }
 
 /// Who ended a lab.
@@ -68,15 +70,25 @@ pub(super) struct LabView {
 }
 
 impl Slot {
-    pub(super) fn new(settings: Arc<Settings>, starting: Arc<Semaphore>) -> Self {
+    pub(super) fn new(settings: Arc<Settings>, starting: Arc<Semaphore>, spares: Arc<Spares>) -> Self {
         let (state, generation) = (watch::Sender::new(State::None), AtomicU64::new(0));
-        Self(Arc::new(Inner { settings, starting, state, generation, end: Mutex::new(None) }))
+        Self(Arc::new(Inner { settings, starting, spares, state, generation, end: Mutex::new(None) }))
     }
 
     /// The lab, if it is up.
     pub(super) fn up(&self) -> Result<Arc<Up>, Problem> {
         match &*self.0.state.borrow() {
             State::Up(up) => Ok(Arc::clone(up)),
+            State::Starting(_) => Err(coming()),
+            _ => Err(no_lab()),
+        }
+    }
+
+    /// The lab whose recording there is: the one that is up, or the last one. Packets and keys are in it when it has ended.
+    pub(super) fn recorded(&self) -> Result<Arc<Up>, Problem> {
+        match &*self.0.state.borrow() {
+            State::Up(up) | State::Ended(.., Some(up)) => Ok(Arc::clone(up)),
+            State::Starting(_) => Err(coming()),
             _ => Err(no_lab()),
         }
     }
@@ -146,7 +158,7 @@ impl Slot {
                 ..of("up", &up.order)
             },
             State::Failed(order, error) => LabView { error: Some(error.clone()), ..of("failed", order) },
-            State::Ended(order, by) => LabView { ended_by: Some(*by), ..of("ended", order) },
+            State::Ended(order, by, _) => LabView { ended_by: Some(*by), ..of("ended", order) },
         }
     }
 
@@ -155,7 +167,7 @@ impl Slot {
         match &*self.0.state.borrow() {
             State::None => None,
             State::Up(up) => Some(up.order.scenario.clone()),
-            State::Starting(order) | State::Failed(order, _) | State::Ended(order, _) => Some(order.scenario.clone()),
+            State::Starting(order) | State::Failed(order, _) | State::Ended(order, ..) => Some(order.scenario.clone()),
         }
     }
 
@@ -196,18 +208,25 @@ async fn keep(
         before.closed().await;
     }
     let start = async {
+        if let Some(spare) = slot.0.spares.take(&order) {
+            return Ok(spare);
+        }
         let _turn = slot.0.starting.acquire().await.map_err(|_| "the workshop has ended".to_owned())?;
-        child::start(&slot.0.settings, order.clone()).await
+        match slot.0.spares.take(&order) {
+            Some(spare) => Ok(spare), // it became ready while this one stood in line
+            None => child::start(&slot.0.settings, order.clone()).await,
+        }
     };
     let started = tokio::select! {
         started = start => started,
-        by = asked_to_end(&mut asked) => return slot.tell(generation, State::Ended(order, by)),
+        by = asked_to_end(&mut asked) => return slot.tell(generation, State::Ended(order, by, None)),
     };
     let (up, mut process) = match started {
         Ok(started) => started,
         Err(told) => return slot.tell(generation, State::Failed(order, told)),
     };
-    slot.tell(generation, State::Up(Arc::new(up)));
+    let up = Arc::new(up);
+    slot.tell(generation, State::Up(Arc::clone(&up)));
     let held = process.stdin.take(); // `wait` would close it, and the lab would end
     let by = tokio::select! {
         _ = process.wait() => EndedBy::Died,
@@ -215,7 +234,7 @@ async fn keep(
     };
     drop(held);
     child::end(process).await;
-    slot.tell(generation, State::Ended(order, by));
+    slot.tell(generation, State::Ended(order, by, Some(up)));
 }
 
 async fn asked_to_end(asked: &mut watch::Receiver<Option<EndedBy>>) -> EndedBy {
@@ -223,6 +242,13 @@ async fn asked_to_end(asked: &mut watch::Receiver<Option<EndedBy>>) -> EndedBy {
         Ok(Some(by)) => by,
         _ => EndedBy::Workshop, // the place itself is gone
     }
+}
+
+fn coming() -> Problem {
+    let told = "your lab is still coming up: many are started at once";
+    let mut problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, told).hint("wait a little, and try again");
+    "no lab".clone_into(&mut problem.title);
+    problem
 }
 
 fn no_lab() -> Problem {

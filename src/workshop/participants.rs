@@ -11,16 +11,23 @@ use super::bench::Runs;
 use super::identity::{Print, print};
 use super::lab::Slot;
 use super::progress::Progress;
+use super::reports::Reports;
 use super::settings::Settings;
+use super::spares::Spares;
+use super::takeaway::Kept;
 use crate::control::{Problem, Token};
 
 /// One participant.
 pub(super) struct Participant {
     pub(super) id: u32,
+    /// The trainer's own, which takes no place of the class.
+    trainers: bool,
     pub(super) lab: Slot,
     pub(super) joined: Instant,
     pub(super) runs: Mutex<Runs>,
     pub(super) progress: Mutex<Progress>,
+    pub(super) reports: Mutex<Reports>,
+    pub(super) kept: Mutex<Kept>,
     name: Mutex<String>,
     seen: Mutex<Instant>,
 }
@@ -54,6 +61,8 @@ impl Participant {
 pub(super) struct Participants {
     settings: Arc<Settings>,
     starting: Arc<Semaphore>,
+    spares: Arc<Spares>,
+    reporting: Arc<Semaphore>,
     class: Token,
     trainer: Token,
     inner: Mutex<Inner>,
@@ -76,8 +85,18 @@ pub(super) enum Opened {
 
 impl Participants {
     pub(super) fn new(settings: Arc<Settings>) -> Result<Self, String> {
-        let starting = Arc::new(Semaphore::new(AT_ONCE));
-        Ok(Self { settings, starting, class: Token::fresh()?, trainer: Token::fresh()?, inner: Mutex::default() })
+        let starting = Arc::new(Semaphore::new(at_once()));
+        let spares = Arc::new(Spares::default());
+        let reporting = Arc::new(Semaphore::new(ROWS_AT_ONCE));
+        Ok(Self {
+            settings,
+            starting,
+            spares,
+            reporting,
+            class: Token::fresh()?,
+            trainer: Token::fresh()?,
+            inner: Mutex::default(),
+        })
     }
 
     /// The code of the link for everybody.
@@ -90,8 +109,8 @@ impl Participants {
         &self.trainer
     }
 
-    /// Opens with a code. Only `here`, on the workshop's own machine, may somebody become the trainer.
-    pub(super) fn open(&self, code: &str, name: Option<&str>, here: bool) -> Result<Opened, Problem> {
+    /// Opens with a code. Only `here`, on the workshop's own machine, may somebody become the trainer; `trainer` says that it is one already.
+    pub(super) fn open(&self, code: &str, name: Option<&str>, here: bool, trainer: bool) -> Result<Opened, Problem> {
         let code = print(code);
         let token = Token::fresh().map_err(Problem::failed)?;
         let mut inner = self.inner();
@@ -104,7 +123,7 @@ impl Participants {
         }
         let participant = match inner.once.remove(&code).and_then(|id| inner.all.get(&id).cloned()) {
             Some(known) => known,
-            None if code == print(self.class.reveal()) => self.newcomer(&mut inner, name)?,
+            None if code == print(self.class.reveal()) => self.newcomer(&mut inner, name, trainer)?,
             None => {
                 let told = "this link is not of this workshop, or was used already";
                 return Err(Problem::new(StatusCode::FORBIDDEN, told).hint("ask the trainer for a new one"));
@@ -124,6 +143,27 @@ impl Participants {
         inner.once.retain(|_, of| *of != id);
         inner.once.insert(print(token.reveal()), id);
         Ok(token)
+    }
+
+    /// Turns for the starts of labs.
+    pub(super) fn starting(&self) -> &Arc<Semaphore> {
+        &self.starting
+    }
+
+    /// Labs that are up before anybody asks.
+    pub(super) fn spares(&self) -> &Spares {
+        &self.spares
+    }
+
+    /// Labs that may be started yet.
+    pub(super) fn free_labs(&self) -> usize {
+        let alive = self.inner().all.values().filter(|participant| participant.lab.is_alive()).count();
+        (self.settings.most + MOST_OF_THE_TRAINER).saturating_sub(alive)
+    }
+
+    /// Turns for the rows of reports.
+    pub(super) fn reporting(&self) -> &Arc<Semaphore> {
+        &self.reporting
     }
 
     pub(super) fn by_secret(&self, secret: &str) -> Option<Arc<Participant>> {
@@ -158,21 +198,28 @@ impl Participants {
         self.inner().all.values().cloned().collect()
     }
 
-    fn newcomer(&self, inner: &mut Inner, name: Option<&str>) -> Result<Arc<Participant>, Problem> {
-        if inner.all.len() >= self.settings.most {
+    fn newcomer(&self, inner: &mut Inner, name: Option<&str>, trainers: bool) -> Result<Arc<Participant>, Problem> {
+        let most = if trainers { MOST_OF_THE_TRAINER } else { self.settings.most };
+        if inner.all.values().filter(|known| known.trainers == trainers).count() >= most {
             let told = format!("the workshop is full: {} participants", self.settings.most);
             return Err(Problem::too_many(told).hint("`--participants N` allows more"));
         }
         inner.last += 1;
         let id = inner.last;
-        let name = name.map(plain).filter(|name| !name.is_empty()).unwrap_or_else(|| format!("Participant {id}"));
+        let name = name
+            .map(plain)
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| if trainers { "Trainer".to_owned() } else { format!("Participant {id}") });
         let now = Instant::now();
         let participant = Arc::new(Participant {
             id,
-            lab: Slot::new(Arc::clone(&self.settings), Arc::clone(&self.starting)),
+            trainers,
+            lab: Slot::new(Arc::clone(&self.settings), Arc::clone(&self.starting), Arc::clone(&self.spares)),
             joined: now,
             runs: Mutex::default(),
             progress: Mutex::default(),
+            reports: Mutex::default(),
+            kept: Mutex::default(),
             name: Mutex::new(name),
             seen: Mutex::new(now),
         });
@@ -197,8 +244,15 @@ fn unknown(id: u32) -> Problem {
     Problem::not_found(format!("there is no participant p{id}"))
 }
 
-/// Labs that start at the same time: each makes keys and namespaces, and on two cores more would only wait for each other.
-const AT_ONCE: usize = 4;
+/// Labs that start at the same time: each makes keys, and more than there are cores would only wait for each other.
+fn at_once() -> usize {
+    std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2))
+}
+
+/// Rows of reports that are made at the same time, in the whole workshop.
+const ROWS_AT_ONCE: usize = 2;
+/// Labs of the trainer's own, in as many browsers.
+const MOST_OF_THE_TRAINER: usize = 2;
 /// Characters.
 const LONGEST_NAME: usize = 40;
 
@@ -216,6 +270,7 @@ mod tests {
             scenario: "kazakhstan-2019".into(),
             phase: None,
             most,
+            spares: 0,
             network: super::super::settings::Network::Auto,
             idle: Duration::from_secs(1),
             console: None,
@@ -224,7 +279,7 @@ mod tests {
     }
 
     fn join(all: &Participants, code: &str) -> Result<(Arc<Participant>, Token), u16> {
-        match all.open(code, Some(" A\u{7}sel "), false) {
+        match all.open(code, Some(" A\u{7}sel "), false, false) {
             Ok(Opened::Participant(participant, token)) => Ok((participant, token)),
             Ok(Opened::Trainer(_)) => Err(0),
             Err(problem) => Err(problem.status),
@@ -256,7 +311,7 @@ mod tests {
         assert_eq!(join(&all, again.reveal()).err(), Some(403));
         let code = all.trainer_code().reveal();
         assert_eq!(join(&all, code).err(), Some(403));
-        let Ok(Opened::Trainer(token)) = all.open(code, None, true) else { panic!("not let in") };
+        let Ok(Opened::Trainer(token)) = all.open(code, None, true, false) else { panic!("not let in") };
         assert!(all.is_trainer(token.reveal()) && !all.is_trainer(code));
     }
 }

@@ -15,6 +15,7 @@ use super::identity::{Role, carried, given, taken};
 use super::lab::{EndedBy, LabView};
 use super::participants::{Opened, Participant};
 use super::serve::App;
+use super::takeaway;
 use crate::control::Problem;
 use crate::control::body::{Asked, Json};
 
@@ -120,15 +121,13 @@ pub(super) async fn join(
     headers: HeaderMap,
     Json(join): Json<Join>,
 ) -> Result<Response, Problem> {
-    let known = participant(&app, &headers);
+    let (known, trainer) = (participant(&app, &headers), is_trainer(&app, &headers));
     if known.is_some() && join.code == app.participants().class_code().reveal() {
-        return Ok(Json(me_of(&app, known, is_trainer(&app, &headers))).into_response());
+        return Ok(Json(me_of(&app, known, trainer)).into_response());
     }
-    let (role, token, me) = match app.participants().open(&join.code, join.name.as_deref(), app.is_here(peer))? {
+    let (role, token, me) = match app.participants().open(&join.code, join.name.as_deref(), app.is_here(peer), trainer)? {
         Opened::Trainer(token) => (Role::Trainer, token, me_of(&app, known, true)),
-        Opened::Participant(participant, token) => {
-            (Role::Participant, token, me_of(&app, Some(participant), is_trainer(&app, &headers)))
-        }
+        Opened::Participant(participant, token) => (Role::Participant, token, me_of(&app, Some(participant), trainer)),
     };
     let mut response = Json(me).into_response();
     given(&token, role, app.port()).map(|cookie| response.headers_mut().append(header::SET_COOKIE, cookie));
@@ -174,6 +173,7 @@ pub(super) async fn start_lab(
     participant.touch();
     let order = app.order(start.scenario.as_deref(), start.phase)?;
     if start.restart {
+        takeaway::keep(&participant).await;
         participant.lab.end(EndedBy::Participant);
         participant.lab.gone().await;
     }
@@ -183,12 +183,16 @@ pub(super) async fn start_lab(
 
 pub(super) async fn end_lab(Joined(participant): Joined) -> StatusCode {
     participant.touch();
+    takeaway::keep(&participant).await;
     participant.lab.end(EndedBy::Participant);
     StatusCode::NO_CONTENT
 }
 
 /// Starts a lab and waits for it, but not for ever. True if it was not up before.
 pub(super) async fn start_in(participant: &Participant, order: &Order, patience: Duration) -> bool {
+    if participant.lab.scenario().is_some_and(|before| before != order.scenario) {
+        takeaway::keep(participant).await;
+    }
     let started = participant.lab.start(order);
     if !patience.is_zero() {
         participant.lab.settled(patience.min(LONGEST_WAIT)).await;

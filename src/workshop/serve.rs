@@ -9,14 +9,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{any, get, post};
+use axum::routing::{any, delete, get, post};
 use tokio::net::TcpListener;
 
 use super::child::Order;
 use super::lab::EndedBy;
 use super::participants::{Participant, Participants, lock};
 use super::settings::Settings;
-use super::{bench, connections, files, guard, lessons, people, relay, takeaway, timeline, trainer};
+use super::{bench, connections, files, guard, lessons, people, recording, relay, reports, spares, takeaway, timeline, trainer};
 use crate::control::Problem;
 use crate::scenario::Plan;
 
@@ -73,12 +73,15 @@ pub async fn serve(
     tokio::select! {
         served = async { axum::serve(inner, service).await } => served.map_err(|e| format!("serve the console: {e}"))?,
         () = end_idle_labs(app.clone()) => {}
+        () = spares::keep(app.clone()) => {}
         () = over => {}
     }
     let all = app.participants().all();
     for participant in &all {
+        lock(&participant.reports).stop();
         participant.lab.end(EndedBy::Workshop);
     }
+    app.participants().spares().end().await;
     for participant in all {
         participant.lab.gone().await;
     }
@@ -214,6 +217,8 @@ fn router(app: App) -> Router {
         .route("/api/runs/{leg}", get(bench::one).delete(bench::stop))
         .route("/api/runs/{leg}/screenshot.png", get(bench::screenshot))
         .route("/api/verdicts", get(bench::verdicts))
+        .route("/api/reports", get(reports::list).post(reports::start))
+        .route("/api/reports/{id}", delete(reports::stop))
         .route("/api/connections", get(connections::list))
         .route("/api/connections/{id}/story", get(connections::story))
         .route("/api/lessons", get(lessons::list))
@@ -221,8 +226,8 @@ fn router(app: App) -> Router {
         .route("/api/lessons/{name}/answers", post(lessons::answer))
         .route("/api/progress", get(lessons::progress).put(lessons::keep_place))
         .route("/api/takeaway.html", get(takeaway::page))
-        .route("/api/recording", get(takeaway::recording))
-        .route("/api/recording/{name}", get(takeaway::file))
+        .route("/api/recording", get(recording::list))
+        .route("/api/recording/{*name}", get(recording::file))
         .route("/api/trainer", get(trainer::all))
         .route("/api/trainer/lesson", post(trainer::point))
         .route("/api/trainer/qr.svg", get(trainer::qr))
@@ -246,6 +251,7 @@ async fn end_idle_labs(app: App) {
         ticks.tick().await;
         for participant in app.participants().all() {
             if participant.idle() >= app.settings().idle && participant.lab.is_alive() {
+                takeaway::keep(&participant).await;
                 participant.lab.end(EndedBy::Idle);
             }
         }

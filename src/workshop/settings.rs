@@ -24,6 +24,8 @@ pub struct Settings {
     pub phase: Option<String>,
     /// Participants, and so labs, at most.
     pub most: usize,
+    /// Labs that are up before anybody asks; with none, each is started when its participant wants it.
+    pub spares: usize,
     /// How bytes reach the box in every lab.
     pub network: Network,
     /// A lab that nobody has asked anything for so long is ended.
@@ -45,6 +47,15 @@ pub enum Network {
 }
 
 impl Network {
+    /// The word of `--network`.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Sealed => "sealed",
+            Self::Proxy => "proxy",
+        }
+    }
+
     /// The words of `--network` to try, one after the other.
     pub(super) fn tries(self) -> &'static [&'static str] {
         match self {

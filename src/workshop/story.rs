@@ -9,8 +9,8 @@ use super::bench::{Started, of_connection};
 use super::connections::sentence;
 use super::words::Words;
 use crate::forge::Profile;
-use crate::record::{Certificate, Connection};
-use crate::verdict::reaction;
+use crate::record::{Certificate, Connection, Frame, Looks, Side};
+use crate::verdict::{Reaction, reaction};
 
 pub(super) use differences::{Difference, of_leaf};
 pub(super) use steps::Step;
@@ -69,8 +69,8 @@ pub(super) fn tell(connection: &Connection, run: Option<&Started>, words: Words)
         steps: steps::of(connection, words),
         certificates: pairs(connection, profile.as_ref(), words),
         forged_by,
-        readable: readable(connection),
-        reaction: reaction(connection).words(),
+        readable: readable(connection, words),
+        reaction: reacted(&reaction(connection), words),
     }
 }
 
@@ -98,19 +98,52 @@ fn position(at: usize, longest: usize) -> &'static str {
     }
 }
 
-/// What was readable: the name in the hello always, requests where the box ended TLS or there was none.
-fn readable(connection: &Connection) -> Vec<Readable> {
+/// What was readable: the name in the hello always, requests and messages where the box ended TLS or there was none.
+fn readable(connection: &Connection, words: Words) -> Vec<Readable> {
     let read = connection.intercepted() || connection.client_half.handshake.is_none();
     let mut all = Vec::new();
     if let Some(name) = connection.hello.as_ref().and_then(|hello| hello.sni.clone()) {
-        all.push(Readable { what: "server name".to_owned(), text: name });
+        all.push(Readable { what: words.say("readable.name", &[]), text: name });
     }
     for request in connection.requests.iter().filter(|_| read) {
         let host = request.host.as_deref().unwrap_or_default();
         let text = format!("{} {}{}", request.method, host, request.target);
         all.push(Readable { what: request.protocol.clone(), text });
-        let secrets = request.secrets.iter().map(|secret| Readable { what: "secret".to_owned(), text: secret.clone() });
+        let secrets =
+            request.secrets.iter().map(|secret| Readable { what: words.say("readable.secret", &[]), text: secret.clone() });
         all.extend(secrets);
     }
+    let messages = connection.frames.iter().filter(|frame| read && frame.is_data()).take(MOST_MESSAGES);
+    all.extend(messages.map(|frame| message(frame, words)));
     all
 }
+
+/// A message of a chat: how long it was, and whether the box could read it. What it said is in no record.
+fn message(frame: &Frame, words: Words) -> Readable {
+    let who = words.say(if frame.from == Side::Client { "who.client" } else { "who.server" }, &[]);
+    let key = match frame.looks {
+        Some(Looks::Text | Looks::Json | Looks::Compressed) => "readable.message.read",
+        Some(Looks::Ciphertext) => "readable.message.sealed",
+        Some(Looks::Unclear) | None => "readable.message.unclear",
+    };
+    let text = words.say(key, &[("bytes", &frame.length.to_string())]);
+    Readable { what: words.say("readable.message", &[("who", &who)]), text }
+}
+
+fn reacted(reaction: &Reaction, words: Words) -> String {
+    match reaction {
+        Reaction::SentData { bytes } => words.say("reaction.sent", &[("bytes", &bytes.to_string())]),
+        Reaction::Alert { number, .. } => {
+            let name = crate::record::alert_name(*number);
+            words.say("reaction.alert", &[("number", &number.to_string()), ("name", name)])
+        }
+        Reaction::HungUp => words.say("reaction.hung-up", &[]),
+        Reaction::ClosedSilently => words.say("reaction.closed", &[]),
+        Reaction::Silent => words.say("reaction.silent", &[]),
+        Reaction::Hindered => words.say("reaction.hindered", &[]),
+        Reaction::Unclear => words.say("reaction.unclear", &[]),
+    }
+}
+
+/// Messages that a story tells of.
+const MOST_MESSAGES: usize = 20;

@@ -16,7 +16,7 @@ use super::words::Words;
 use crate::control::Problem;
 use crate::control::body::{Asked, Json};
 use crate::control::words::{ClockView, Rules, State as LabState};
-use crate::scenario::{Action, Rule};
+use crate::scenario::{Phase, Rule};
 
 /// The campaign.
 #[derive(Serialize)]
@@ -103,11 +103,11 @@ async fn view(app: &App, participant: &Participant, words: Words) -> Result<Time
     };
     let now = state.as_ref().map(|state| state.phase.clone());
     let hits = |phase: &str, rule: &str| rules.iter().find(|r| r.phase == phase && r.name == rule).map_or(0, |r| r.hits);
-    let phase_view = |phase: &crate::scenario::Phase| PhaseView {
+    let phase_view = |phase: &Phase| PhaseView {
         name: phase.name.clone(),
         from: phase.from.and_then(told),
         to: phase.to.and_then(told),
-        about: phase.about.clone(),
+        about: about(&plan.name, phase, words),
         sources: phase.sources.clone(),
         in_force: now.as_deref() == Some(phase.name.as_str()),
         rules: phase.rules.iter().map(|rule| rule_view(rule, hits(&phase.name, &rule.name), words)).collect(),
@@ -128,13 +128,19 @@ async fn view(app: &App, participant: &Participant, words: Words) -> Result<Time
     })
 }
 
+/// What is said of a phase: in the language that is asked for where a translator has put it into words, else as the scenario says it.
+pub(super) fn about(scenario: &str, phase: &Phase, words: Words) -> String {
+    let key = format!("phase.{scenario}.{}", phase.name);
+    words.own(&key).map_or_else(|| phase.about.clone(), str::to_owned)
+}
+
 fn rule_view(rule: &Rule, hits: u64, words: Words) -> RuleView {
     let what = subject(rule, words);
-    let key = if rule.action == Action::Intercept { "rule.intercept" } else { "rule.other" };
     let action = rule.action.name().to_owned();
+    let key = format!("rule.{action}");
     RuleView {
         name: rule.name.clone(),
-        words: words.say(key, &[("what", &what), ("action", &action)]),
+        words: words.first(&[&key, "rule.other"], &[("what", &what), ("action", &action)]),
         action,
         sources: rule.sources.clone(),
         hits,

@@ -11,6 +11,7 @@ use super::lesson::html;
 use super::participants::{Participant, lock};
 use super::people::Trainer;
 use super::serve::App;
+use super::takeaway;
 use crate::control::Problem;
 use crate::control::body::{InPath, Json};
 
@@ -51,7 +52,10 @@ pub(super) async fn one(State(app): State<App>, _: Trainer, InPath(id): InPath<S
 }
 
 pub(super) async fn end_lab(State(app): State<App>, _: Trainer, InPath(id): InPath<String>) -> Result<StatusCode, Problem> {
-    find(&app, &id)?.lab.end(EndedBy::Trainer);
+    let participant = find(&app, &id)?;
+    lock(&participant.reports).stop();
+    takeaway::keep(&participant).await;
+    participant.lab.end(EndedBy::Trainer);
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -63,6 +67,7 @@ pub(super) async fn link(State(app): State<App>, _: Trainer, InPath(id): InPath<
 
 pub(super) async fn remove(State(app): State<App>, _: Trainer, InPath(id): InPath<String>) -> Result<StatusCode, Problem> {
     let gone = app.participants().remove(find(&app, &id)?.id)?;
+    lock(&gone.reports).stop();
     gone.lab.end(EndedBy::Trainer);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -29,6 +29,11 @@ impl Words {
         self.english.contains_key(key)
     }
 
+    /// What the language itself says, and English does not stand in for.
+    pub(super) fn own(self, key: &str) -> Option<&'static str> {
+        self.own.get(key).map(String::as_str)
+    }
+
     /// A sentence with its braces filled in.
     pub(super) fn say(self, key: &str, filled: &[(&str, &str)]) -> String {
         let text = self.own.get(key).or_else(|| self.english.get(key)).map_or(key, String::as_str);
@@ -83,13 +88,28 @@ mod tests {
         assert!(ALL[0].1.len() > 50);
         for (lang, own) in ALL.iter().skip(1) {
             assert!(!own.is_empty(), "{lang} is no TOML of sentences");
-            for (key, text) in own {
+            for (key, text) in own.iter().filter(|(key, _)| !key.starts_with("phase.")) {
                 let english = ALL[0].1.get(key).unwrap_or_else(|| panic!("{lang}: `{key}` is in no English file"));
                 assert_eq!(braces(text), braces(english), "{lang}: {key}");
             }
         }
-        let russian: Vec<_> = ALL[0].1.keys().filter(|key| !ALL[1].1.contains_key(*key)).collect();
-        assert!(russian.is_empty(), "not in Russian: {russian:?}");
+        for (lang, own) in ALL.iter().skip(1) {
+            let missing: Vec<_> = ALL[0].1.keys().filter(|key| !own.contains_key(*key)).collect();
+            assert!(missing.is_empty(), "not in {lang}: {missing:?}");
+        }
+    }
+
+    #[test]
+    fn phases_that_are_translated_exist_and_say_something_in_english() {
+        let profiles: Vec<&str> = crate::forge::profiles().iter().map(|profile| profile.name).collect();
+        for (lang, own) in ALL.iter().skip(1) {
+            for key in own.keys().filter_map(|key| key.strip_prefix("phase.")) {
+                let (scenario, phase) = key.split_once('.').expect("a scenario and a phase");
+                let plan = crate::scenario::load(scenario, &profiles).expect("a scenario");
+                let about = plan.phase_named(phase).map(|at| plan.phases[at].about.clone());
+                assert!(about.is_some_and(|about| !about.is_empty()), "{lang}: {key}");
+            }
+        }
     }
 
     #[test]

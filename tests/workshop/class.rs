@@ -46,3 +46,19 @@ fn a_lab_that_nobody_uses_is_ended_and_comes_back() {
     wait_until("it is ended", || one.get("/api/lab")["ended_by"] == "idle");
     assert_eq!(one.send("POST", "/api/lab?wait_ms=60000", &json!({}))["state"], "up");
 }
+
+#[test]
+fn a_spare_lab_serves_whoever_comes_and_ends_with_the_workshop() {
+    let mut workshop = Workshop::start(&["untrusted-root-is-refused", "--spare", "1"]);
+    wait_until("a spare is up", || workshop.labs().len() == 1);
+    let spare = workshop.labs();
+    let one = workshop.participant("One");
+    assert_eq!(one.get("/api/lab")["state"], "none", "it is nobody's yet");
+    wait_until("one for the newcomer, one for the next", || workshop.labs().len() == 2);
+    assert_eq!(one.send("POST", "/api/lab?wait_ms=60000", &json!({}))["state"], "up");
+    assert_eq!(one.run("own", &json!({}))["state"], "ended");
+    assert!(workshop.labs().contains(&spare[0]) && workshop.labs().len() == 2, "no third was started: {:?}", workshop.labs());
+    let labs = workshop.labs();
+    assert_eq!(workshop.end(), 0);
+    wait_until("all are gone", || labs.iter().all(|pid| !std::path::Path::new(&format!("/proc/{pid}/stat")).exists()));
+}

@@ -56,7 +56,9 @@ fn another_address_needs_a_flag_and_only_one() {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mitmlab"));
         command.arg("workshop").args(words).stdin(std::process::Stdio::null()).output().expect("it starts")
     };
-    assert_eq!(run(&["--listen", "192.0.2.1"]).status.code(), Some(2));
+    let refused = run(&["--listen", "192.0.2.1"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("read along"), "it says why");
     let all = run(&["--listen", "0.0.0.0", "--i-understand-others-can-reach-it"]);
     assert_eq!(all.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&all.stderr).contains("one-named-address"));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::bench::{Browser, Workshop};
+use crate::bench::{Browser, Workshop, wait_until};
 
 const LESSON: &str = "/api/lessons/what-is-a-certificate";
 
@@ -62,4 +62,35 @@ fn lesson_one_from_start_to_end() {
     let files = one.get("/api/recording");
     assert!(files["files"].as_array().is_some_and(|files| files.iter().any(|file| file["name"] == "events.jsonl")), "{files}");
     assert_eq!(one.ask("GET", "/api/recording/events.jsonl", None).status, 200);
+
+    one.ask("DELETE", "/api/lab", None);
+    wait_until("the lab ends", || one.get("/api/lab")["state"] == "ended");
+    let files = one.get("/api/recording");
+    let names: Vec<_> = files["files"].as_array().expect("files").iter().filter_map(|file| file["name"].as_str()).collect();
+    assert!(names.contains(&"capture.pcapng") && names.contains(&"chains/index.json"), "packets and folders too: {files}");
+    assert_eq!(one.ask("GET", "/api/recording/chains/index.json", None).status, 200);
+    assert!(
+        one.ask("GET", "/api/takeaway.html", None).body.contains("Security Certificate"),
+        "the page keeps what the lab showed"
+    );
+}
+
+#[test]
+fn a_translation_is_checked_against_the_original_beside_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let own = concat!(env!("CARGO_MANIFEST_DIR"), "/lab/workshop/after-the-halt");
+    let [english, russian] = [".md", ".ru.md"].map(|ending| std::fs::read_to_string(format!("{own}{ending}")).expect("a lesson"));
+    std::fs::write(folder.path().join("mine.md"), english).expect("written");
+    let check = |text: &str| {
+        std::fs::write(folder.path().join("mine.ru.md"), text).expect("written");
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mitmlab"));
+        let done =
+            command.args(["lesson", "check", "mine.md", "mine.ru.md"]).current_dir(folder.path()).output().expect("it runs");
+        (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    assert_eq!(check(&russian), (Some(0), String::new()));
+    let (code, told) = check(&russian.replacen("id = \"kept\"", "id = \"left\"", 1));
+    assert!(code == Some(2) && told.starts_with("mine.ru.md:1: its questions are not those of the English lesson"), "{told}");
+    let (code, told) = check(&russian.replacen("right = 1", "right = 0", 1));
+    assert!(code == Some(2) && told.contains("which of them are right"), "{told}");
 }

@@ -4,3 +4,5 @@ mod bench;
 mod class;
 mod guard;
 mod lesson;
+mod played;
+mod reports;

@@ -31,7 +31,8 @@ export function bench(section, shared, loaded) {
   server.clients().then(({ clients }) => {
     if (stopped) return;
     shared.clients = clients;
-    const names = [...new Set(clients.filter((one) => one.kind === 'web').flatMap((one) => one.hosts))];
+    const web = clients.filter((one) => one.kind === 'web'); // a world without sites has mail servers or chats to choose from
+    const names = [...new Set((web.length ? web : clients).flatMap((one) => one.hosts))];
     state.host ??= names[0] ?? null;
     put(hosts, names.map((name) => h('option', { value: name, selected: name === state.host }, name)));
     put(list, clients.map((client) => item(client, () => start(client.id))));

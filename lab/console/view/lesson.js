@@ -35,7 +35,7 @@ function step(panel, app, lesson, at, moved = true) {
     h('p', { class: 'place' }, t('lesson.step', { at: at + 1, of: last + 1 }), h('progress', { max: last + 1, value: at + 1, 'aria-label': t('lesson.progress') })),
     h('h2', { tabindex: '-1' }, now.title),
     prose(now.html),
-    now.do.length ? h('ul', { class: 'do' }, now.do.map((one) => h('li', {}, deed(one, app)))) : null,
+    now.do.length ? h('ul', { class: 'do' }, now.do.map((one) => h('li', {}, deed(one, lesson, app)))) : null,
     now.questions.map((one) => question(one, lesson, app)),
     now.hints.map((hint, n) => h('details', { class: 'hints' }, h('summary', {}, t('lesson.hint', { at: n + 1 })), prose(hint))),
     lesson.trainer_html ? h('details', { class: 'trainers' }, h('summary', {}, t('lesson.trainer')), prose(lesson.trainer_html)) : null,
@@ -53,12 +53,13 @@ function sources(lesson) {
 }
 
 /** A button that does what the step asks for. */
-function deed(one, app) {
+function deed(one, lesson, app) {
   const told = h('p', { class: 'told', role: 'status' });
   const button = h('button', { type: 'button', class: 'deed', data: { kind: one.kind } }, h('span', { class: 'sign', 'aria-hidden': 'true' }, SIGNS[one.kind] ?? '•'), h('span', {}, one.title));
   button.addEventListener('click', async () => {
     button.setAttribute('aria-busy', 'true');
     try {
+      if (one.kind !== 'open') await inItsLab(lesson, app);
       put(told, await DEEDS[one.kind](one, app));
       button.classList.add('was-done');
     } catch (problem) {
@@ -70,21 +71,27 @@ function deed(one, app) {
   return [button, told];
 }
 
+/** The lab of the lesson's own scenario; at the first deed of a lesson, in the phase in which it begins. */
+async function inItsLab(lesson, app) {
+  await app.up(app.lab?.scenario === lesson.scenario ? undefined : { scenario: lesson.scenario, phase: lesson.phase ?? undefined });
+  const begun = `${lesson.name} ${app.lab.generation}`;
+  if (sessionStorage.getItem(BEGUN) === begun) return;
+  if (lesson.phase) await server.enterPhase(lesson.phase);
+  sessionStorage.setItem(BEGUN, begun);
+}
+
 const DEEDS = {
   client: async (one, app) => {
-    await app.up();
     const run = await follow(await server.startClient(one.client, { trust: one.trust, host: one.host }));
     app.lastRun = run;
     const link = run.connections?.length ? h('a', { href: `#/connection/${run.connections[0]}` }, t('bench.story')) : null;
     return [run.sentence ?? run.error ?? '', ' ', link];
   },
   phase: async (one, app) => {
-    await app.up();
     await server.enterPhase(one.phase);
     return t('lesson.did');
   },
   clock: async (one, app) => {
-    await app.up();
     await server.goTo(one.at);
     return t('lesson.did');
   },
@@ -95,4 +102,6 @@ const DEEDS = {
 };
 /** The server keeps the place in a lesson; that its panel was closed is this browser's own matter. */
 export const CLOSED = 'mitmlab.lesson-closed';
+/** The lesson of which something was done in which lab, in this tab. */
+const BEGUN = 'mitmlab.lesson-begun';
 const SIGNS = { client: '▶', phase: '◷', clock: '◷', open: '→' };

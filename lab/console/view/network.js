@@ -104,7 +104,7 @@ function ground(place, plan) {
 
 function nodeOf(node, kind) {
   const text = kind === 'client' ? (node.name === '?' ? t('client.unknown') : clientName(node.name)) : node.name;
-  const room = Math.floor(node.w / 8.2);
+  const room = Math.floor(node.w / (/[^\u0000-\u024f]/.test(text) ? 9.6 : 8.2)); // letters beyond Latin are wider
   const short = text.length > room ? `${text.slice(0, room - 1)}…` : text;
   return s('g', { class: `node ${kind}${node.quiet ? ' idle' : ''}` }, s('rect', { x: node.x, y: node.y, width: node.w, height: node.h, rx: kind === 'client' ? 16 : 3 }), s('text', { x: node.x + node.w / 2, y: node.y + node.h / 2 + 5, 'text-anchor': 'middle' }, short), s('title', {}, text));
 }

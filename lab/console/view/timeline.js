@@ -108,7 +108,7 @@ function told(place, state) {
   put(
     place,
     h('div', { class: 'world' }, h('h3', {}, t('time.world')), day ? [h('p', {}, h('strong', {}, date(day.at, 'short')), ' — ', day.text[language()] ?? day.text.en), h('p', { class: 'source' }, t('source'), ' ', day.source)] : h('p', {}, t('time.quiet'))),
-    h('div', { class: 'box-now' }, h('h3', {}, t('time.box')), rules.length ? [...new Set(rules.map((rule) => rule.words))].slice(0, 3).map((words) => h('p', {}, words)) : h('p', {}, t('time.idle')), phase?.notice ? h('blockquote', {}, h('p', {}, phase.notice.text), h('footer', {}, phase.notice.from)) : null),
+    h('div', { class: 'box-now' }, h('h3', {}, t('time.box')), phase?.about ? [h('p', {}, phase.about), phase.sources.length ? h('p', { class: 'source' }, t('source'), ' ', phase.sources.join('; ')) : null] : null, rules.length ? [...new Set(rules.map((rule) => rule.words))].slice(0, 3).map((words) => h('p', {}, words)) : h('p', {}, t('time.idle')), phase?.notice ? h('blockquote', {}, h('p', {}, phase.notice.text), h('footer', {}, phase.notice.from)) : null),
   );
 }
 

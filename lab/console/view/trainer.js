@@ -80,7 +80,7 @@ async function open(section, id, now, again) {
     section,
     heading,
     list.length ? h('ul', { class: 'answers' }, list) : h('p', { class: 'empty' }, t('trainer.no-answers')),
-    h('p', { class: 'line' }, h('button', { type: 'button', on: { click: async () => put(link, h('input', { readonly: true, 'aria-label': t('trainer.link.one'), value: (await server.linkFor(id)).link })) } }, t('trainer.link.one')), h('button', { type: 'button', on: { click: act(() => server.endLab(id)) } }, t('trainer.end')), h('button', { type: 'button', class: 'danger', on: { click: act(() => server.remove(id)) } }, t('trainer.remove'))),
+    h('p', { class: 'line' }, h('button', { type: 'button', on: { click: async () => put(link, h('input', { readonly: true, 'aria-label': t('trainer.link.one'), value: (await server.linkFor(id)).link })) } }, t('trainer.link.one')), h('button', { type: 'button', on: { click: act(() => server.endLabOf(id)) } }, t('trainer.end')), h('button', { type: 'button', class: 'danger', on: { click: act(() => server.remove(id)) } }, t('trainer.remove'))),
     link,
   );
   heading.focus();

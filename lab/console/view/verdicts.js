@@ -1,30 +1,48 @@
 // The verdict tables: what was found on the bench, and the tables of `run`, `verify` and `score` as they grow.
 
 import { h, put, wrap } from '../element.js';
-import { t } from '../language.js';
+import { bytes, t } from '../language.js';
 import { badge } from '../outcome.js';
 import * as server from '../server.js';
 import { soon } from './common.js';
+import { reports } from './reports.js';
 
 export function verdictsView(main, app) {
   let stopped = false;
-  const [own, others] = [h('div', {}), h('div', {})];
-  const files = h('section', { class: 'takeaway', 'aria-labelledby': 'take-title' }, h('h2', { id: 'take-title' }, t('take.title')), h('p', {}, t('take.text')), h('p', {}, h('a', { class: 'button', href: server.takeaway(), download: '' }, t('take.page'))), h('ul', { class: 'files' }));
+  const [own, others] = [h('div', {}), h('section', { class: 'reports', 'aria-labelledby': 'reports-title' })];
+  const end = h('button', { type: 'button', class: 'end-lab', on: { click: finish } }, t('take.end'));
+  const files = h('section', { class: 'takeaway', 'aria-labelledby': 'take-title' }, h('h2', { id: 'take-title' }, t('take.title')), h('p', {}, t('take.text')), h('p', {}, h('a', { class: 'button', href: server.takeaway(), download: '' }, t('take.page'))), h('p', {}, t('take.recording')), h('p', {}, end), h('ul', { class: 'files' }));
   put(main, h('h1', { tabindex: '-1' }, t('verdicts.title')), h('p', { class: 'lead' }, t('verdicts.lead')), own, others, files);
 
+  async function recorded() {
+    const { files: list } = await server.recording().catch(() => ({ files: [] }));
+    if (stopped) return;
+    end.hidden = app.lab?.state !== 'up';
+    put(files.querySelector('ul'), list.map((file) => h('li', {}, h('a', { href: server.recordingFile(file.name), download: '' }, file.name), ' ', h('small', {}, bytes(file.bytes)))));
+  }
+
+  /** The lab writes its packets when it ends; the page hears of the end, and draws all of this anew. */
+  async function finish() {
+    end.disabled = true;
+    await server.endLab().catch(() => {}); // it has ended meanwhile
+    for (let round = 0; round < ROUNDS && (app.lab = await server.lab()).state === 'up'; round += 1) await new Promise((done) => setTimeout(done, PAUSE_MS));
+    recorded();
+  }
+
   async function load() {
-    const [found, tables] = await Promise.all([server.verdicts().catch(() => ({ rows: [] })), server.reports().catch(() => ({ reports: [] }))]);
+    const found = await server.verdicts().catch(() => ({ rows: [] }));
     if (stopped) return;
     put(own, found.rows.length ? grid(found.rows) : h('p', { class: 'empty' }, t('verdicts.empty')));
-    put(others, tables.reports.map(report));
-    for (const table of main.querySelectorAll('table:not(.scrolls table)')) wrap(table);
+    for (const table of own.querySelectorAll('table')) wrap(table);
   }
   load();
-  server.recording().then(({ files: list }) => !stopped && put(files.querySelector('ul'), list.map((file) => h('li', {}, h('a', { href: server.recordingFile(file.name), download: '' }, file.name)))), () => {});
+  const leave = reports(others, app);
+  recorded();
   const later = soon(() => setTimeout(load, 300));
   const unhear = app.hear((event) => event.event === 'leg:end' && later());
   return () => {
     stopped = true;
+    leave();
     unhear();
   };
 }
@@ -36,8 +54,6 @@ function grid(rows) {
   return h('table', { class: 'grid stack', role: 'table' }, h('caption', {}, t('verdicts.bench')), h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, columns)), h('tbody', { role: 'rowgroup' }, body));
 }
 
-function report({ kind, title, state, columns, rows, summary }) {
-  const cell = (one) => (one && typeof one === 'object' ? badge(one.verdict) : String(one ?? ''));
-  const lines = rows.map((row) => h('tr', {}, row.map((one, n) => (n ? h('td', {}, cell(one)) : h('th', { scope: 'row' }, cell(one))))));
-  return h('section', { class: 'report' }, h('h2', {}, title ?? kind, state === 'running' ? h('span', { class: 'busy-word' }, t('busy')) : null), h('table', { class: 'grid' }, h('caption', { class: 'unseen' }, title ?? kind), h('thead', {}, h('tr', {}, columns.map((name) => h('th', { scope: 'col' }, name)))), h('tbody', {}, lines)), summary ? h('p', {}, summary) : null);
-}
+/** An end takes a moment: clients are ended, packets are written. */
+const ROUNDS = 40;
+const PAUSE_MS = 250;

@@ -4,7 +4,7 @@ use super::catalogue::Switch;
 use super::{Ended, Started};
 use crate::control::words::LegState;
 use crate::record::Connection;
-use crate::scenario::VerdictKind;
+use crate::scenario::{Messages, VerdictKind};
 use crate::verdict::{Reaction, reaction};
 use crate::workshop::words::Words;
 
@@ -23,13 +23,16 @@ pub(in crate::workshop) fn sentence(run: &Started, ended: &Ended, words: Words) 
         return words.first(&[&format!("finding.{finding}{wrong}"), &format!("finding.{finding}"), "inconclusive"], &said);
     }
     let Some(verdict) = &ended.verdict else { return words.say("inconclusive", &said) };
-    words.first(&[&special(run, verdict.verdict), verdict.verdict.as_str(), "inconclusive"], &said)
+    words.first(&[&special(run, ended, verdict.verdict), verdict.verdict.as_str(), "inconclusive"], &said)
 }
 
 /// The sentence for a case that has one of its own.
-fn special(run: &Started, verdict: VerdictKind) -> String {
-    let careless = run.client.id.contains("careless");
+fn special(run: &Started, ended: &Ended, verdict: VerdictKind) -> String {
+    let careless = run.client.is_careless();
     let case = match (verdict, run.switch) {
+        (VerdictKind::Exposed, _) if ended.messages == Some(Messages::Ciphertext) => "sealed",
+        (VerdictKind::Exposed, _) if ended.messages == Some(Messages::Read) => "messages",
+        (VerdictKind::Refused, Switch::NotInstalled) if run.client.keeps_picture() => "browser",
         (VerdictKind::Refused, Switch::Installed) if run.client.id == "pinned" => "pinned",
         (VerdictKind::Refused, Switch::Blocked) => "blocked",
         (VerdictKind::Refused, Switch::Removed) => "removed",

@@ -140,6 +140,15 @@ impl Checker<'_> {
         if ids(self.lesson) != ids(english) {
             self.tell(1, "its questions are not those of the English lesson, in that order".to_owned());
         }
+        for (own, other) in self.lesson.questions().zip(english.questions()).filter(|(own, other)| own.id == other.id) {
+            let many = |question: &Question| question.choices().map(<[String]>::len);
+            if many(own) != many(other) || own.right_ones() != other.right_ones() {
+                let told =
+                    format!("the choices of `{}`, or which of them are right, are not those of the English lesson", own.id);
+                let line = self.lesson.steps.iter().flat_map(|step| &step.questions).find(|(_, q)| q.id == own.id);
+                self.wrong.push(LessonError { file: self.lesson.file.clone(), line: line.map_or(1, |(line, _)| *line), told });
+            }
+        }
         let (own, other) = (&self.lesson.front, &english.front);
         if (&own.scenario, &own.phase) != (&other.scenario, &other.phase) {
             self.tell(1, "its scenario or phase is not that of the English lesson".to_owned());

@@ -100,13 +100,25 @@ macro_rules! lessons {
 static FILES: &[(&str, &str)] = lessons![
     "what-is-a-certificate.md",
     "what-is-a-certificate.ru.md",
+    "what-is-a-certificate.kk.md",
     "install-this-or-lose-access.md",
     "install-this-or-lose-access.ru.md",
+    "install-this-or-lose-access.kk.md",
     "reading-the-forgery.md",
+    "reading-the-forgery.ru.md",
+    "reading-the-forgery.kk.md",
     "why-pinned-apps-survived.md",
+    "why-pinned-apps-survived.ru.md",
+    "why-pinned-apps-survived.kk.md",
     "mail-and-chat-under-the-box.md",
+    "mail-and-chat-under-the-box.ru.md",
+    "mail-and-chat-under-the-box.kk.md",
     "write-your-own-detector.md",
+    "write-your-own-detector.ru.md",
+    "write-your-own-detector.kk.md",
     "after-the-halt.md",
+    "after-the-halt.ru.md",
+    "after-the-halt.kk.md",
 ];
 
 #[cfg(test)]
@@ -124,7 +136,10 @@ mod tests {
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
         assert_eq!(lessons.get("what-is-a-certificate", "ru").expect("there").lang, "ru");
-        assert_eq!(lessons.get("what-is-a-certificate", "kk").expect("there").lang, "en");
+        assert_eq!(lessons.get("what-is-a-certificate", "tlh").expect("there").lang, "en");
+        for lesson in lessons.in_language("en") {
+            assert_eq!(lessons.languages(&lesson.name), ["en", "ru", "kk"], "{}", lesson.name);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::record::Connection;
+use crate::scenario::Messages;
 use crate::workshop::bench::{Started, Switch, of_connection};
 
 /// A question.
@@ -97,6 +98,8 @@ pub struct Filter {
     pub trust: Option<Switch>,
     /// The phase in force.
     pub phase: Option<String>,
+    /// What the messages of a chat were to the box.
+    pub messages: Option<Messages>,
 }
 
 impl Question {
@@ -118,6 +121,15 @@ impl Question {
         match &self.answer {
             Kind::Choice { choices, .. } | Kind::Choices { choices, .. } => Some(choices),
             _ => None,
+        }
+    }
+
+    /// The right ones of its choices.
+    pub(super) fn right_ones(&self) -> &[usize] {
+        match &self.answer {
+            Kind::Choice { right, .. } => std::slice::from_ref(right),
+            Kind::Choices { right, .. } => right,
+            _ => &[],
         }
     }
 
@@ -163,6 +175,7 @@ impl Filter {
             && is(&self.phase, decision.map_or(run.phase.as_str(), |decision| &decision.phase))
             && is(&self.outcome, of_connection(connection, Some(run)))
             && self.trust.is_none_or(|trust| trust == run.switch)
+            && self.messages.is_none_or(|messages| connection.messages() == Some(messages))
     }
 }
 

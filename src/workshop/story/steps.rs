@@ -29,7 +29,7 @@ pub(super) fn of(connection: &Connection, words: Words) -> Vec<Step> {
     steps.extend(closed(connection, words));
     let notes = connection.notes.iter().map(|note| step("note", "box", words.say("step.note", &[]), note.clone()));
     steps.extend(notes);
-    steps
+    steps.into_iter().map(|step| step.labelled(words)).collect()
 }
 
 fn opened(connection: &Connection, words: Words) -> Step {
@@ -166,6 +166,17 @@ impl Step {
         if !value.is_empty() {
             self.detail.push((label.to_owned(), value));
         }
+    }
+
+    /// Its labels as people call them; what has no word of its own is a word of the protocol, such as `SNI`.
+    fn labelled(mut self, words: Words) -> Self {
+        for (label, _) in &mut self.detail {
+            let key = format!("detail.{label}");
+            if words.knows(&key) {
+                *label = words.say(&key, &[]);
+            }
+        }
+        self
     }
 }
 
