@@ -48,8 +48,13 @@ const fn odd(client: Client, verdict: &'static str) -> Case {
 /// Names of these checks begin with it.
 pub(crate) const PREFIX: &str = "case: ";
 
-/// How long the hanging client's children sleep: a number that no other process has on its command line.
-pub(crate) const NAP: &str = "86399.25";
+/// The client that hangs, and its children with it.
+pub(crate) const HANGING: &str = "refuses, then hangs with its children";
+
+/// How long the hanging client's children sleep: `{nap}` on its command line, a number that no other process of this machine has there.
+pub(crate) fn nap() -> String {
+    format!("86399.{}", std::process::id())
+}
 
 const PY: &str = "/usr/bin/python3";
 
@@ -104,7 +109,7 @@ pub(crate) const CASES: &[Case] = &[
     odd(client("dies of a signal at the forged chain", &[PY], &[PY, "-c", DIES, "{host}", "forged"]), "inconclusive"),
     Case {
         more: "deadline = \"8s\"",
-        ..odd(client("refuses, then hangs with its children", &["curl"], &["sh", "-c", HANGS, "sh", "{url}"]), "refused")
+        ..odd(client(HANGING, &["curl"], &["sh", "-c", HANGS, "sh", "{url}", "{nap}"]), "refused")
     },
     Case {
         more: "deadline = \"4s\"",
@@ -123,7 +128,9 @@ pub(crate) const CASES: &[Case] = &[
     },
 ];
 
-const HANGS: &str = "curl -sS -o /dev/null $1; sleep 86399.25 & sleep 86399.25";
+/// Shows the command line of its child once that is the one that sleeps, so that it is known what to look for once it must be gone.
+const HANGS: &str = "curl -sS -o /dev/null $1; sleep $2 & \
+     until grep -qa ^sleep /proc/$!/cmdline; do :; done; tr '\\0' ' ' < /proc/$!/cmdline >&2; sleep $2";
 
 const CERT_NONE: &str = "import ssl, sys, urllib.request; \
      print(urllib.request.urlopen(sys.argv[1], timeout=10, context=ssl._create_unverified_context()).status)";

@@ -11,7 +11,7 @@ use mitmlab::verdict::report::json;
 use mitmlab::verdict::{CheckResult, Outcome, RunReport, explain};
 
 use crate::built::built;
-use crate::cases::{CASES, Case};
+use crate::cases::{CASES, Case, nap};
 use crate::programs::{CLIENTS, Client};
 
 /// A network.
@@ -70,13 +70,6 @@ pub(crate) fn played(network: Network) -> Result<Option<&'static Run>, Failed> {
     Ok(run.as_ref())
 }
 
-/// What the environment of this test's clients holds, and of no other run's.
-pub(crate) fn mark() -> String {
-    format!("{MARK}={}\0", std::process::id())
-}
-
-const MARK: &str = "CLIENT_TABLE_RUN";
-
 /// Held while a network's run is going on.
 pub(crate) static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
@@ -94,7 +87,6 @@ fn play(network: Network) -> Result<Option<Run>, String> {
     std::fs::write(&file, text).map_err(|e| e.to_string())?;
     let mut command = Command::new(env!("CARGO_BIN_EXE_mitmlab"));
     command.arg("run").arg(&file).args(["--network", network.word(), "--format", "json", "--jobs", "3"]);
-    command.env(MARK, std::process::id().to_string());
     let output = command.stdin(Stdio::null()).output().map_err(|e| e.to_string())?;
     match json::read(&output.stdout) {
         Ok(report) => Ok(Some(Run { report, missing })),
@@ -132,7 +124,8 @@ fn scenario(network: Network, built: &Path, missing: &mut Vec<String>) -> String
 fn add(text: &mut String, name: &str, client: &Client, built: &Path, url: &str, trust: &str, verdict: &str, more: &str) {
     let quoted = |word: &str| serde_json::Value::from(word).to_string(); // JSON's strings are TOML's basic strings
     let built = built.to_string_lossy();
-    let argv: Vec<String> = client.command.iter().map(|word| quoted(&word.replace("{built}", &built))).collect();
+    let argv: Vec<String> =
+        client.command.iter().map(|word| quoted(&word.replace("{built}", &built).replace("{nap}", &nap()))).collect();
     let deadline = if more.contains("deadline") { "" } else { "deadline = \"60s\"" };
     let _ = writeln!(
         text,
@@ -188,6 +181,13 @@ impl Run {
             }
         }
         if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
+    }
+
+    /// The client of a case, if it was played, wrote `words` to its standard error.
+    pub(crate) fn said(&self, case: &str, words: &str) -> Result<(), Failed> {
+        let Some(check) = self.checks().iter().find(|check| check.name.contains(case)) else { return Ok(()) }; // left out
+        let said = check.test.as_ref().map(|leg| leg.stderr_tail.as_str()).unwrap_or_default();
+        if said.contains(words) { Ok(()) } else { Err(format!("{}: no `{words}` in {said:?}", check.name).into()) }
     }
 
     /// The case was given its verdict, and its check passed if a check with that verdict can.
