@@ -25,7 +25,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use genuine::{Public, SERIAL_2019};
-use mitmlab::forge::profile::{LeafKey, Reuse};
+use mitmlab::forge::profile::{LeafKey, Reuse, SerialRule};
 use mitmlab::forge::{Dates, ForgeError, Forged, Forger, Keys, Options, OriginFault, Profile, diff, profiles};
 use mitmlab::scenario::{Clock, UpstreamFault};
 use mitmlab::x509::key::KeyKind;
@@ -303,11 +303,11 @@ fn ten_thousand_leaves_never_share_a_serial_number() {
 }
 
 #[test]
-fn two_runs_share_no_key_and_no_leaf_has_the_authoritys() {
+fn two_runs_share_no_key_and_no_serial_number_and_no_leaf_has_the_authoritys_key() {
     let now = OffsetDateTime::now_utc();
     let public = Public::new();
     let genuine = [public.leaf(KeyKind::P256, &["a.example"], now), public.leaf(KeyKind::P256, &["b.example"], now)];
-    let mut keys = HashSet::new();
+    let (mut keys, mut serials) = (HashSet::new(), HashSet::new());
     for listed in profiles() {
         let profile = Profile::load(listed.name).unwrap();
         let one_for_all = profile.leaf.reuse == Reuse::OneForAll;
@@ -319,6 +319,10 @@ fn two_runs_share_no_key_and_no_leaf_has_the_authoritys() {
                 .iter()
                 .map(|g| forger.forge(std::slice::from_ref(g), Some("c.example"), SOMEWHERE, None).unwrap())
                 .collect();
+            if profile.leaf.serial != SerialRule::Copied {
+                let made = leaves.iter().filter(|leaf| !leaf.cached).map(|leaf| parsed(&leaf.chain[0]).tbs.serial);
+                made.for_each(|serial| assert!(serials.insert(serial), "{}", listed.name));
+            }
             let authority: Vec<_> = forger
                 .roots()
                 .unwrap()

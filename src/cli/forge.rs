@@ -22,7 +22,7 @@ pub struct ForgeArgs {
     /// Profile: a name from `mitmlab profile list`, or a TOML file.
     #[arg(long, value_name = "NAME|FILE")]
     pub profile: String,
-    /// Genuine chain, leaf first: PEM, or one certificate in DER.
+    /// Genuine chain, leaf first: PEM, or one certificate in DER; `-` is standard input.
     #[arg(long, value_name = "FILE")]
     pub genuine: PathBuf,
     /// Host that the client asks for. Most profiles take names from the genuine certificate and ignore it.

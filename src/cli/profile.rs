@@ -29,9 +29,9 @@ pub enum ProfileCommand {
         #[arg(long)]
         evidence: bool,
     },
-    /// Check a profile file, or all that come with the program.
+    /// Check a profile, or all that come with the program.
     Check {
-        /// The file.
+        /// Name, or a TOML file.
         file: Option<PathBuf>,
     },
 }
@@ -75,7 +75,12 @@ fn show(name: &str, evidence: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
 
 fn check(file: Option<&std::path::Path>, out: &mut dyn Write) -> anyhow::Result<u8> {
     if let Some(file) = file {
-        let profile = Profile::read(file)?;
+        let name = file.to_string_lossy();
+        let profile = if file.exists() && profiles().iter().all(|listed| listed.name != name) {
+            Profile::read(file)?
+        } else {
+            Profile::load(&name)?
+        };
         writeln!(out, "{}: sound; {} fields are not evidence-based", file.display(), unproven(&profile))?;
         return Ok(0);
     }

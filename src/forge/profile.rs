@@ -4,6 +4,7 @@
 //! An unknown key, an unknown word or a field without a basis is an error that points at its place.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -119,11 +120,12 @@ impl Profile {
     /// A profile from a file.
     pub fn read(path: &Path) -> Result<Self, ProfileError> {
         let unreadable = |why: String| ProfileError::Unreadable { path: path.to_owned(), why };
-        let size = std::fs::metadata(path).map_err(|e| unreadable(e.to_string()))?.len();
-        if size > MAX_FILE {
-            return Err(unreadable(format!("{size} bytes are too many for a profile")));
+        let failed = |error: std::io::Error| unreadable(error.to_string());
+        let mut text = String::new();
+        std::fs::File::open(path).map_err(failed)?.take(MAX_FILE + 1).read_to_string(&mut text).map_err(failed)?;
+        if text.len() as u64 > MAX_FILE {
+            return Err(unreadable(format!("more than {MAX_FILE} bytes are too many for a profile")));
         }
-        let text = std::fs::read_to_string(path).map_err(|e| unreadable(e.to_string()))?;
         let name = path.file_stem().map_or_else(|| "profile".to_owned(), |stem| stem.to_string_lossy().into_owned());
         Self::parse(&name, &text)
     }
@@ -132,7 +134,7 @@ impl Profile {
     pub fn parse(name: &str, text: &str) -> Result<Self, ProfileError> {
         let mut profile: Self = toml::from_str(text).map_err(|e| ProfileError::Malformed {
             name: name.to_owned(),
-            message: e.to_string().trim_end().to_owned(),
+            message: cut_lines(e.to_string().trim_end()),
             span: e.span(),
         })?;
         name.clone_into(&mut profile.name);
@@ -154,6 +156,12 @@ impl Profile {
             (None, None) => Basis::Unsaid,
         }
     }
+}
+
+/// A message that quotes a file whose lines may be of any length.
+fn cut_lines(message: &str) -> String {
+    let lines: Vec<String> = message.lines().map(|line| line.chars().take(LONGEST_LINE).collect()).collect();
+    lines.join("\n")
 }
 
 /// What a field of a profile rests on.
@@ -179,6 +187,8 @@ impl std::fmt::Display for Basis<'_> {
 
 /// The longest embedded profile has some 8 KiB.
 const MAX_FILE: u64 = 1 << 20;
+/// Characters of a quoted line that are shown.
+const LONGEST_LINE: usize = 240;
 
 #[cfg(test)]
 mod tests {

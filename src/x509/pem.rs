@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::pem::{self, PemObject};
 use thiserror::Error;
 
 use super::tbs::{Parsed, ReadError};
@@ -56,7 +56,7 @@ pub enum PemError {
     },
 }
 
-/// All certificates of a PEM file, or the one of a DER file. Never empty; each has been read once.
+/// All certificates of a PEM file, or the one of a DER file; of standard input if the path is `-`. Never empty; each has been read once.
 pub fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, PemError> {
     let bytes = read_file(path)?;
     let chain = if bytes.first() == Some(&0x30) { vec![CertificateDer::from(bytes)] } else { armoured(path, &bytes)? };
@@ -83,15 +83,27 @@ pub fn write(certificate: &CertificateDer<'_>) -> String {
 
 fn read_file(path: &Path) -> Result<Vec<u8>, PemError> {
     let unreadable = |e: std::io::Error| PemError::Unreadable { path: path.to_owned(), why: e.to_string() };
-    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let input: Box<dyn Read> = match path.as_os_str() == "-" {
+        true => Box::new(std::io::stdin().lock()),
+        false => Box::new(std::fs::File::open(path).map_err(unreadable)?),
+    };
     let mut bytes = Vec::new();
-    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    input.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > MAX_FILE { Err(PemError::TooLarge { path: path.to_owned(), limit: MAX_FILE }) } else { Ok(bytes) }
 }
 
 fn armoured(path: &Path, bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemError> {
-    let damaged = |e: rustls_pki_types::pem::Error| PemError::Armour { path: path.to_owned(), why: e.to_string() };
+    let damaged = |e| PemError::Armour { path: path.to_owned(), why: in_words(&e) };
     CertificateDer::pem_slice_iter(bytes).collect::<Result<_, _>>().map_err(damaged)
+}
+
+/// The library shows octets as numbers.
+fn in_words(error: &pem::Error) -> String {
+    match error {
+        pem::Error::MissingSectionEnd { .. } => "it ends before its `-----END` line".to_owned(),
+        pem::Error::IllegalSectionStart { line } => format!("`{}` begins nothing", line.escape_ascii()),
+        other => other.to_string(),
+    }
 }
 
 /// Armour adds a third to 2 MiB of certificate; a chain has some more.

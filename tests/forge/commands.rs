@@ -47,7 +47,7 @@ fn the_commands_answer_and_their_errors_say_what_to_do() {
         (folder.path().join("missing.pem"), "qaznet-2019", "cannot read"),
         (at("text.pem", b"hello"), "qaznet-2019", "no certificate in"),
         (at("cut.der", &genuine[..200]), "qaznet-2019", "cut short"),
-        (at("cut.pem", &pem::write(&genuine).as_bytes()[..300]), "qaznet-2019", "is damaged"),
+        (at("cut.pem", &pem::write(&genuine).as_bytes()[..300]), "qaznet-2019", "is damaged: it ends before"),
         (at("no.pem", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), "qaznet-2019", "certificate 1 in"),
         (at("huge.pem", &vec![b'x'; 9 << 20]), "qaznet-2019", "not read"),
         (whole.clone(), "qaznet-2018", "no profile `qaznet-2018`"),
@@ -65,5 +65,13 @@ fn the_commands_answer_and_their_errors_say_what_to_do() {
     let mut listed = Vec::new();
     let check = cli::profile::ProfileArgs { command: cli::profile::ProfileCommand::Check { file: None } };
     cli::profile::run(&check, &mut listed).unwrap();
+    let check = |file: PathBuf| {
+        let command = cli::profile::ProfileCommand::Check { file: Some(file) };
+        cli::profile::run(&cli::profile::ProfileArgs { command }, &mut Vec::new()).map_err(|error| error.to_string())
+    };
+    assert_eq!((check("mirror".into()), check(quick.into())), (Ok(0), Ok(0)), "by a name, by a path");
+    assert!(check("murror".into()).unwrap_err().contains("no profile `murror`"));
+    let zeros = check(at("zeros", &[0; 100_000])).unwrap_err();
+    assert!(zeros.len() < 1_000, "{zeros}");
     insta::assert_snapshot!("profile_check", String::from_utf8(listed).unwrap());
 }
