@@ -124,7 +124,8 @@ function marks(link, plan, newest) {
   const at = link.action === 'intercept' || stopped(link) ? way.atBox : way.atHost;
   const group = s('g', { class: `mark ${link.outcome}`, transform: `translate(${at.x} ${at.y}) scale(${newest ? 1.15 : 0.85})` }, s('circle', { class: 'clear', r: 12.5 }), shape(link.outcome));
   if (!newest) return [group];
-  const label = s('text', { class: `mark-word ${link.outcome}`, x: at.x + 12, y: at.y - 17, 'text-anchor': 'end' }, word(link.outcome));
+  const place = at.beside ? { x: at.x - 17, y: at.y + 5 } : { x: at.x + 12, y: at.y - 17 }; // where no other mark is
+  const label = s('text', { class: `mark-word ${link.outcome}`, ...place, 'text-anchor': 'end' }, word(link.outcome));
   return [group, label];
 }
 

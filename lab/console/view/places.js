@@ -28,7 +28,7 @@ function level(width, state) {
     const curve = (ax, ay, bx, by) => `M${ax} ${ay}C${ax + (bx - ax) * 0.5} ${ay} ${bx - (bx - ax) * 0.5} ${by} ${bx} ${by}`;
     const first = curve(x1, y1, in1, clamp);
     const second = curve(out1, clamp, x2, y2);
-    return { first, second, whole: `${first}L${out1} ${clamp}${second.replace(/^M[^C]+/, '')}`, atBox: { x: in1 - 18, y: clamp }, atHost: { x: x2 - 18, y: y2 } };
+    return { first, second, whole: `${first}L${out1} ${clamp}${second.replace(/^M[^C]+/, '')}`, atBox: { x: in1 - 18, y: clamp, beside: true }, atHost: { x: x2 - 18, y: y2, beside: true } };
   };
   const zone = (name, x, w) => ({ name, x, y: 0, w, h: height, tx: x + w / 2, ty: 24 });
   const zones = [zone('inside', 0, middle - 60), zone('box', middle - 60, 120), zone('outside', middle + 60, width - middle - 60)];
