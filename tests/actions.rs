@@ -29,8 +29,9 @@ fn main() -> std::process::ExitCode {
 
     type Run = fn() -> Result<(), Failed>;
     let ignored = !lab::works() && std::env::var_os("CI").is_none();
-    let all: [(&str, Run); 17] = [
+    let all: [(&str, Run); 18] = [
         ("every_action_as_clients_report_it", table::every_action),
+        ("every_action_through_the_proxy", table::every_action_of_a_stream),
         ("names_that_lie_as_clients_report_them", table::every_dns_trick),
         ("throttles_keep_their_rates_and_leave_neighbours_alone", rates::sealed),
         ("throttles_of_a_stream_keep_theirs_too", rates::proxy),

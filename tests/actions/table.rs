@@ -69,6 +69,13 @@ pub(crate) fn every_action() -> Outcome {
     run("sealed", "actions", ACTIONS)
 }
 
+/// What a stream can, to clients that use a proxy.
+pub(crate) fn every_action_of_a_stream() -> Outcome {
+    let of_tcp = ACTIONS.iter().filter(|(_, when, ..)| !matches!(when, Match::Quic | Match::Udp));
+    let rows: Vec<Row> = of_tcp.map(|&(name, when, action, path, _)| (name, when, action, path, TWO)).collect();
+    run("proxy", "actions-proxy", &rows)
+}
+
 pub(crate) fn every_dns_trick() -> Outcome {
     run("sealed", "dns", DNS)
 }
@@ -250,6 +257,7 @@ fn class(leg: &Value) -> &'static str {
         () if any(&["no alpn"]) => "no alpn in it",
         () if any(&["EPROTO"]) => "protocol",
         () if any(&["451"]) => "status 451",
+        () if any(&["502"]) => "refused by the proxy",
         () if leg["exit"] == 0 => "none",
         () => "other",
     }
