@@ -14,7 +14,7 @@ struct Workshop {
 impl Workshop {
     fn start() -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mitmlab"));
-        command.args(["workshop", "--json"]).stdin(Stdio::null()).stdout(Stdio::piped()).env_remove("CI");
+        command.args(["workshop", "--json", "--spare", "0"]).stdin(Stdio::null()).stdout(Stdio::piped()).env_remove("CI");
         let mut child = command.spawn().expect("the workshop starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("its first line");
