@@ -6,7 +6,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
 
 use rustls::pki_types::CertificateDer;
 use tokio::task::JoinHandle;
@@ -111,7 +110,6 @@ struct Shared {
     versions: reach::Versions,
     exports: tokio::sync::Mutex<std::collections::HashSet<PathBuf>>,
     legs: AtomicU32,
-    started: Instant,
     /// Held while rules are changed, so that no change undoes another.
     changing: std::sync::Mutex<()>,
     network: &'static str,
@@ -239,7 +237,6 @@ impl Lab {
             versions: reach::Versions::default(),
             exports: tokio::sync::Mutex::default(),
             legs: AtomicU32::new(0),
-            started: Instant::now(),
             changing: std::sync::Mutex::default(),
             network,
             ran: std::sync::OnceLock::new(),

@@ -26,7 +26,7 @@ pub struct State {
     pub phase: String,
     /// The scenario's clock, RFC 3339.
     pub clock: String,
-    /// Milliseconds since the lab was started.
+    /// Milliseconds since the lab was started, on the clock of the events (`t_us`).
     pub up_ms: u64,
     /// The explicit proxies, `127.0.0.1:PORT`; none in the sealed network.
     pub proxies: Proxies,

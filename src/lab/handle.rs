@@ -132,7 +132,7 @@ impl Handle for Running {
             network: self.lab.network().to_owned(),
             phase: self.lab.phase(),
             clock: clock.format(&time::format_description::well_known::Rfc3339).unwrap_or_else(|_| clock.to_string()),
-            up_ms: u64::try_from(self.lab.0.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            up_ms: self.recorder().elapsed_us() / 1000,
             proxies: self.proxies(),
             connections: self.lab.connections().len(),
             running_legs: self.started().values().filter(|leg| leg.view.state == LegState::Running).count(),

@@ -137,7 +137,7 @@ impl Lab {
         let mut remarks = self.remarks();
         remarks.extend(unproven(&needs_of(self.plan())));
         let containment = containment::statements(self);
-        let ms = u64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let ms = self.recorder().elapsed_us() / 1000;
         let facts = Event::RunFacts {
             network_reason: why_this_network.to_owned(),
             remarks: remarks.clone(),
