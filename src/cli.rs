@@ -11,6 +11,7 @@ mod down;
 mod env;
 mod exec;
 pub mod forge;
+pub mod forms;
 mod guard;
 mod lesson;
 mod manual;
@@ -31,7 +32,7 @@ pub mod voice;
 mod workshop;
 
 use crate::error::Error;
-use crate::scenario::{Trust, Vantage};
+use crate::scenario::{Speaks, Trust, Vantage};
 
 /// Put a small Internet, an interception box and an unmodified client on one machine, and see with evidence what happens.
 #[derive(Debug, Parser)]
@@ -170,18 +171,9 @@ pub struct Run {
     /// Only checks whose name contains this text
     #[arg(long, value_name = "TEXT")]
     pub check: Option<String>,
-    /// Form of the report on standard output
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
-    /// Also write a JUnit report to this file
-    #[arg(long, value_name = "FILE")]
-    pub junit: Option<PathBuf>,
-    /// Also write a TAP report to this file
-    #[arg(long, value_name = "FILE")]
-    pub tap: Option<PathBuf>,
-    /// Also write an HTML page to this file
-    #[arg(long, value_name = "FILE")]
-    pub html: Option<PathBuf>,
+    /// In which forms it is reported
+    #[command(flatten)]
+    pub form: forms::FormArgs,
     /// What is kept of it
     #[command(flatten)]
     pub record: RecordArgs,
@@ -194,6 +186,9 @@ pub struct Run {
     /// What your own client trusts, in place of what the checks say
     #[arg(long, requires = "client")]
     pub trust: Option<Trust>,
+    /// What your own client speaks: the checks' `{url}` gets its scheme and port (https, smtp, smtps, submission, imap, imaps, pop3, pop3s)
+    #[arg(long, value_name = "WHAT", requires = "client")]
+    pub speaks: Option<Speaks>,
     /// How long one run of a client may take, in seconds
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub deadline: Option<u64>,

@@ -26,6 +26,7 @@ mod handle;
 mod leg;
 mod live;
 mod loopback;
+mod old_tls;
 mod outcome;
 mod own_files;
 mod programs;

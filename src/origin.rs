@@ -199,6 +199,11 @@ impl Origins {
             _ => Cow::Borrowed(site),
         }
     }
+
+    /// True if this client is spared what is wrong with a site.
+    fn forgives(&self, client: SocketAddr) -> bool {
+        (self.forgiven)(client)
+    }
 }
 
 impl std::fmt::Debug for Origins {

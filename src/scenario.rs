@@ -25,7 +25,8 @@ mod read;
 mod resolve;
 mod schema;
 mod suggest;
-pub mod words;
+pub mod tls_version;
+mod words;
 pub mod written;
 
 pub use added::added_rule;
@@ -44,8 +45,9 @@ pub use plan::{
     Service, Site, World,
 };
 pub use schema::{schema, world_schema};
+pub use tls_version::TlsVersion;
 pub use words::{
-    Action, Direction, DnsTrick, First, Messages, OriginTrust, Place, Policing, ResetTo, ResidualPer, TlsVersion, Transport,
-    Trust, UpstreamFault, Vantage, VerdictKind,
+    Action, Direction, DnsTrick, First, Messages, OriginTrust, Place, Policing, ResetTo, ResidualPer, Transport, Trust,
+    UpstreamFault, Vantage, VerdictKind,
 };
 pub use written::Scenario;

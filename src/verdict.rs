@@ -24,6 +24,7 @@ mod standing;
 pub mod suite;
 mod surroundings;
 pub mod verify;
+mod version;
 
 pub use again::{NotARun, judge_again};
 pub use judge::{judge, target};

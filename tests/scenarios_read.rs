@@ -123,7 +123,7 @@ fn a_site_may_speak_one_version_of_tls_only() {
     let only: Vec<_> = services.filter_map(|s| if let Serve::Https { tls, .. } = &s.serve { Some(*tls) } else { None }).collect();
     assert_eq!(only, [Some(TlsVersion::Tls13)]);
     let told = |site: &str| scenario::load_text("a", &text(site), PROFILES).expect_err("a mistake").to_string();
-    assert!(told("tls = \"1.1\"").contains("unknown word `1.1`"));
+    assert!(told("tls = \"1.4\"").contains("unknown word `1.4`"));
     assert!(told("tls = \"1.2\"\nservices = \"http\"").contains("without a service `https`"));
 }
 

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use super::{Format, print};
+use super::Format;
+use super::forms::FormArgs;
 use crate::error::Error;
 use crate::lab::SCENARIO;
 use crate::record::{self, Manifest};
@@ -44,12 +45,9 @@ pub struct Merge {
     /// The shards' JSON reports, in any order
     #[arg(value_name = "SHARD.json", required = true)]
     pub shards: Vec<PathBuf>,
-    /// Form of the report on standard output
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
-    /// Also write an HTML page to this file
-    #[arg(long, value_name = "FILE")]
-    pub html: Option<PathBuf>,
+    /// In which forms it is reported
+    #[command(flatten)]
+    pub form: FormArgs,
 }
 
 /// Runs one of the subcommands.
@@ -97,7 +95,7 @@ fn joined(args: &Merge) -> Result<u8, Error> {
     let suite = |value: &serde_json::Value| value.get("suite").and_then(|suite| suite.as_str()).map(str::to_owned);
     if shards.iter().all(|(_, value)| suite(value).as_deref() == Some(Suite::Score.as_str())) {
         let shards = shards.into_iter().map(|(file, value)| typed(file, value)).collect::<Result<Vec<_>, _>>()?;
-        return super::score::joined(shards, args.format, args.html.as_deref());
+        return super::score::joined(shards, &args.form);
     }
     let known = shards.iter().map(|(file, value)| (file, suite(value))).find(|(_, suite)| suite.as_deref() != Some("verify"));
     if let Some((file, suite)) = known {
@@ -110,11 +108,7 @@ fn joined(args: &Merge) -> Result<u8, Error> {
     }
     let shards = shards.into_iter().map(|(file, value)| typed(file, value)).collect::<Result<Vec<_>, _>>()?;
     let whole: VerifyReport = merge(shards).map_err(|error| Error::Usage(error.to_string()))?;
-    print::out(&render(args.format, &whole)?)?;
-    if let Some(file) = &args.html {
-        std::fs::write(file, html::verify(&whole))
-            .map_err(|e| Error::Usage(format!("cannot write `{}`: {e}", file.display())))?;
-    }
+    args.form.tell(|format| render(format, &whole))?;
     Ok(exit_code(&whole))
 }
 

@@ -1,7 +1,6 @@
 //! `mitmlab run`: scenarios in, reports out.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -35,16 +34,7 @@ pub(super) fn run(run: &Run) -> Result<u8, Error> {
         }
     }
     let code = reports.iter().map(exit_code).max_by_key(|code| severity(*code)).unwrap_or(AS_EXPECTED);
-    report(run.format, &reports)?;
-    if let Some(file) = &run.junit {
-        write(file, &reports.iter().map(junit_of).collect::<Result<Vec<_>, _>>()?.join("\n"))?;
-    }
-    if let Some(file) = &run.html {
-        write(file, &reports.iter().map(html::run).collect::<String>())?;
-    }
-    if let Some(file) = &run.tap {
-        write(file, &reports.iter().map(tap::tap).collect::<String>())?;
-    }
+    run.form.tell(|format| render(format, &reports))?;
     Ok(code)
 }
 
@@ -76,6 +66,7 @@ async fn in_a_lab(run: &Run, mut plan: Plan, chosen: &Chosen) -> Result<RunRepor
         replacement: (!run.client.is_empty()).then(|| Replacement {
             argv: run.client.clone(),
             trust: run.trust,
+            speaks: run.speaks,
             voice: run.voice.voice(&run.client),
         }),
         deadline: run.deadline.map(std::time::Duration::from_secs),
@@ -105,6 +96,9 @@ fn in_a_process_of_its_own(run: &Run, name: &str, plan: &Plan) -> Result<RunRepo
     if let Some(trust) = run.trust {
         command.args(["--trust", trust.as_str()]);
     }
+    if let Some(speaks) = run.speaks {
+        command.args(["--speaks", speaks.as_str()]);
+    }
     if let Some(seconds) = run.deadline {
         command.args(["--deadline", &seconds.to_string()]);
     }
@@ -125,28 +119,25 @@ fn in_a_process_of_its_own(run: &Run, name: &str, plan: &Plan) -> Result<RunRepo
 }
 
 pub(super) fn report(format: Format, reports: &[RunReport]) -> Result<(), Error> {
+    print::out(&render(format, reports)?)
+}
+
+/// Reports in one form, one after the other, with a final newline.
+fn render(format: Format, reports: &[RunReport]) -> Result<String, Error> {
     let look = Look { width: width(), colour: colour() };
-    for (at, report) in reports.iter().enumerate() {
+    let texts = reports.iter().map(|report| {
         let text = match format {
             Format::Text => text::text(report, look),
             Format::Json => json::json(report).map_err(|e| Error::Bug(e.to_string()))?,
-            Format::Junit => junit_of(report)?,
+            Format::Junit => junit::junit(report).map_err(|e| Error::Bug(e.to_string()))?,
             Format::Tap => tap::tap(report),
             Format::Markdown => markdown::markdown(report),
             Format::Html => html::run(report),
         };
-        let gap = if at > 0 && format == Format::Text { "\n" } else { "" };
-        print::line(format_args!("{gap}{}", text.trim_end()))?;
-    }
-    Ok(())
-}
-
-fn junit_of(report: &RunReport) -> Result<String, Error> {
-    junit::junit(report).map_err(|e| Error::Bug(e.to_string()))
-}
-
-fn write(file: &Path, text: &str) -> Result<(), Error> {
-    std::fs::write(file, text).map_err(|e| Error::Usage(format!("cannot write `{}`: {e}", file.display())))
+        Ok(text.trim_end().to_owned() + "\n")
+    });
+    let gap = if format == Format::Text { "\n" } else { "" };
+    Ok(texts.collect::<Result<Vec<_>, Error>>()?.join(gap))
 }
 
 /// Columns of the terminal, or a usual number.

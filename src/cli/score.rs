@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use clap::Args;
 
+use super::forms::FormArgs;
 use super::suite::{self, Chosen, Found, SuiteArgs, ms_since, network_word};
 use super::voice::{self, VoiceArgs};
 use super::{Format, print};
-use crate::client::find;
 use crate::error::{AS_EXPECTED, Error};
 use crate::scenario::{Need, Suite, Truth, Voice};
 use crate::score::document::{Condition, ScoreReport, Scorecard};
@@ -40,24 +40,9 @@ pub struct Score {
     /// Say what changed since this scorecard (JSON)
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
-    /// Also write the JSON report to this file, as a baseline for later
-    #[arg(long, value_name = "FILE")]
-    pub save: Option<PathBuf>,
-    /// Also write an HTML page to this file
-    #[arg(long, value_name = "FILE")]
-    pub html: Option<PathBuf>,
     /// Which conditions, and how
     #[command(flatten)]
     pub suite: SuiteArgs,
-    /// Form of the report on standard output
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
-    /// Print the JSON Schema of the JSON report
-    #[arg(long)]
-    pub schema: bool,
-    /// Print the conditions with what is true in them
-    #[arg(long)]
-    pub list: bool,
     /// The detector, and its words; `{url}`, `{host}`, `{control}`, `{roots}`, `{ct_logs}`, `{pins}`, `{out}` ... are filled in. None: the lab's own
     #[arg(last = true, value_name = "DETECTOR")]
     pub client: Vec<String>,
@@ -65,12 +50,12 @@ pub struct Score {
 
 /// Runs the suite.
 pub(super) fn score(score: &Score) -> Result<u8, Error> {
-    if score.schema {
+    if score.suite.schema {
         print::line(format_args!("{:#}", report::schema().to_value()))?;
         return Ok(AS_EXPECTED);
     }
     let chosen = suite::choose(Suite::Score, &score.suite, None)?;
-    if score.list {
+    if score.suite.list {
         return list(&chosen);
     }
     let seeds = voice::seeds(score.seeds)?;
@@ -108,10 +93,7 @@ impl Detector {
             let argv = OWN_DETECTOR.iter().map(|word| (*word).to_owned()).collect();
             return Ok(Self { argv, voice: own_voice() });
         }
-        let program = score.client.first().map(String::as_str).unwrap_or_default();
-        if program != "mitmlab" {
-            find(program, std::env::var_os("PATH").as_deref()).map_err(|missing| Error::Usage(missing.to_string()))?;
-        }
+        suite::is_there(&score.client)?;
         let voice = score.voice.voice(&score.client);
         Ok(Self { argv: score.client.clone(), voice: voice.unwrap_or_else(|| VoiceArgs::plain(&score.client)) })
     }
@@ -196,28 +178,16 @@ fn read(path: &Path) -> Result<ScoreReport, Error> {
 }
 
 fn tell(score: &Score, card: Scorecard) -> Result<u8, Error> {
-    print::out(&render(score.format, &card)?)?;
-    for (file, format) in [(&score.save, Format::Json), (&score.html, Format::Html)] {
-        if let Some(file) = file {
-            write(file, &render(format, &card)?)?;
-        }
-    }
+    score.suite.form.tell(|format| render(format, &card))?;
     Ok(card.exit_code())
 }
 
 /// The shards of a suite become one scorecard again. Thresholds are each shard's own; errors count.
-pub(super) fn joined(shards: Vec<(String, ScoreReport)>, format: Format, page: Option<&Path>) -> Result<u8, Error> {
+pub(super) fn joined(shards: Vec<(String, ScoreReport)>, form: &FormArgs) -> Result<u8, Error> {
     let whole = merge(shards).map_err(|error| Error::Usage(error.to_string()))?;
     let card = Scorecard::of(whole, None, Thresholds::default(), None);
-    print::out(&render(format, &card)?)?;
-    if let Some(file) = page {
-        write(file, &report::html(&card))?;
-    }
+    form.tell(|format| render(format, &card))?;
     Ok(card.exit_code())
-}
-
-fn write(file: &Path, text: &str) -> Result<(), Error> {
-    std::fs::write(file, text).map_err(|e| Error::Usage(format!("cannot write `{}`: {e}", file.display())))
 }
 
 /// A scorecard in one of its forms.

@@ -16,9 +16,11 @@ use clap::Args;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::forms::FormArgs;
 use super::network::{interrupted, runtime};
 use super::scenario::load;
 use super::{NetworkArg, NetworkChoice, default_jobs};
+use crate::client::find;
 use crate::error::{Error, USAGE};
 use crate::scenario::{Case, Plan, Speaks, Suite};
 use crate::verdict::RunReport;
@@ -50,6 +52,15 @@ pub struct SuiteArgs {
     /// How bytes reach the box
     #[command(flatten)]
     pub network: NetworkArg,
+    /// In which forms it is reported; a JSON report is a shard to be joined, or a baseline for later
+    #[command(flatten)]
+    pub form: FormArgs,
+    /// Print the JSON Schema of the JSON report
+    #[arg(long)]
+    pub schema: bool,
+    /// Print the cases with what is asked in them, and why
+    #[arg(long)]
+    pub list: bool,
 }
 
 /// The cases that were chosen.
@@ -97,7 +108,7 @@ pub(super) fn choose(suite: Suite, args: &SuiteArgs, speaks: Option<Speaks>) -> 
     for (name, given, text) in all {
         let plan = load(&given)?;
         let case = case_of(suite, &given, &plan)?;
-        if speaks.is_none_or(|speaks| speaks == case.speaks) && wanted(&args.only, &name, &case) {
+        if speaks.is_none_or(|speaks| case.speaks.contains(&speaks)) && wanted(&args.only, &name, &case) {
             digest.extend_from_slice(&sha256(format!("{name}\n{text}").as_bytes()));
             found.push(Found { name, given, case, plan });
         }
@@ -113,6 +124,16 @@ pub(super) fn choose(suite: Suite, args: &SuiteArgs, speaks: Option<Speaks>) -> 
         args.shard.is_none_or(|shard| shard.has(place - 1))
     });
     Ok(Chosen { cases: found, of, digest: hex(&sha256(&digest)) })
+}
+
+/// What is put to the test has to be on this machine before anything runs.
+pub(super) fn is_there(argv: &[String]) -> Result<(), Error> {
+    match argv.first().map(String::as_str) {
+        None | Some("mitmlab") => Ok(()),
+        Some(program) => {
+            find(program, std::env::var_os("PATH").as_deref()).map_err(|missing| Error::Usage(missing.to_string())).map(drop)
+        }
+    }
 }
 
 /// The scenario files of a folder: name, path, text.

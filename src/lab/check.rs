@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
-use super::{Ended, Lab, Order};
+use super::{Ended, Lab, Order, old_tls};
 use crate::client::{find, program_at};
 use crate::error::Error;
 use crate::record::{Event, LegId, LegKind, NotRun};
@@ -63,7 +63,7 @@ impl Lab {
     }
 
     async fn not_run(&self, check: &Check) -> Option<NotRun> {
-        match missing_program(check.client.argv()) {
+        match missing_program(check.client.argv()).or_else(|| old_tls::missing(check, self.plan())) {
             Some(missing) => Some(NotRun::Skipped(missing)),
             None => self.out_of_reach(check).await.map(NotRun::OutOfReach),
         }

@@ -6,8 +6,9 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::Ground;
+use super::{Ground, old_tls};
 use crate::client::{ChildHandle, LastWords, PlainChild};
 use crate::error::Error;
 use crate::origin::{ExecFiles, Started};
@@ -72,20 +73,20 @@ impl Programs {
         let mut programs = Self::default();
         for site in &plan.world.sites {
             for service in &site.services {
-                let Serve::Exec { argv, ready_within } = &service.serve else { continue };
+                let Some((argv, ready_within)) = program(&service.serve) else { continue };
                 let issued = pki.issue(site).map_err(|e| Error::Usage(e.to_string()))?;
                 let port = free_port().map_err(|e| Error::machine("find a free port", e))?;
-                let files = ExecFiles::write(&issued, argv, port, &fills(site, argv, folder)?)
+                let files = ExecFiles::write(&issued, &argv, port, &fills(site, &argv, folder)?)
                     .map_err(|e| Error::machine("prepare a program", e))?;
                 let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
                 let running = match ground {
-                    Ground::Loopback(_) => files.start(start_plain, address, *ready_within).await,
+                    Ground::Loopback(_) => files.start(start_plain, address, ready_within).await,
                     #[cfg(target_os = "linux")]
                     Ground::Sealed(sealed) => {
                         let (dial, sealed) = (sealed.dial_program(site.place), Arc::clone(sealed));
                         let place = site.place;
                         files
-                            .start_behind(move |argv, dir| start_sealed(&sealed, place, argv, dir), dial, address, *ready_within)
+                            .start_behind(move |argv, dir| start_sealed(&sealed, place, argv, dir), dial, address, ready_within)
                             .await
                     }
                 };
@@ -103,6 +104,17 @@ impl Programs {
     /// Where the programs of a place listen: address that clients dial -> loopback address.
     pub(super) fn addresses(&self, place: Place) -> HashMap<SocketAddr, SocketAddr> {
         self.addresses.get(&place).cloned().unwrap_or_default()
+    }
+}
+
+/// The program behind a service, and how long it may take to listen; none if the service is the lab's own.
+fn program(serve: &Serve) -> Option<(Vec<String>, Duration)> {
+    match serve {
+        Serve::Exec { argv, ready_within } => Some((argv.clone(), *ready_within)),
+        Serve::Https { tls: Some(only), .. } if only.is_old() && old_tls::lacks(*only).is_none() => {
+            Some((old_tls::server(*only), old_tls::READY_WITHIN))
+        }
+        _ => None,
     }
 }
 

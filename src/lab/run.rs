@@ -11,7 +11,7 @@ use super::{Lab, containment};
 use crate::error::Error;
 use crate::forge::Profile;
 use crate::record::Event;
-use crate::scenario::{Check, CheckClient, Clock, Detector, Plan, Trust, Voice};
+use crate::scenario::{Check, CheckClient, Clock, Detector, Plan, Speaks, Trust, Voice};
 use crate::verdict::run::{Hits, faults_of_a_part, findings};
 use crate::verdict::{CheckResult, RunReport};
 
@@ -37,6 +37,8 @@ pub struct Replacement {
     pub argv: Vec<String>,
     /// What it trusts, in place of what the checks say.
     pub trust: Option<Trust>,
+    /// What it speaks, if not what the checks' URLs say: they get its scheme and port.
+    pub speaks: Option<Speaks>,
     /// It is a detector and speaks like this: it takes the place of the scenario's detectors and not of its clients.
     pub voice: Option<Voice>,
 }
@@ -219,6 +221,9 @@ fn needs_of(plan: &Plan) -> Vec<String> {
 fn replace(check: &mut Check, replacement: &Replacement) {
     if let Some(trust) = replacement.trust {
         check.trust = trust;
+    }
+    if let (Some(speaks), [host]) = (replacement.speaks, check.targets.as_slice()) {
+        check.url = Some(speaks.url(host));
     }
     let program = replacement.argv.first().map_or("the client", String::as_str);
     let program = program.rsplit('/').next().unwrap_or(program);

@@ -90,6 +90,9 @@ async fn begin(visit: &Visit, stream: TcpStream, beginning: Beginning) {
         (Serve::Https { .. } | Serve::Chat { .. }, First::Plain) if http::looks_like(&beginning.bytes) => {
             http::wrong_port(visit, stream, beginning.bytes).await;
         }
+        (Serve::Https { tls: Some(only), .. }, First::Hello(_)) if only.is_old() && !visit.origins.forgives(visit.client) => {
+            relay::serve_begun(visit, stream, beginning.bytes).await;
+        }
         (Serve::Https { .. } | Serve::Chat { .. }, _) => https::serve(visit, stream, beginning, name.as_deref()).await,
         (Serve::Dot, _) => dns::serve_dot(visit, stream, beginning, name.as_deref()).await,
         (Serve::Http { .. }, _) => http::serve_plain(visit, stream, beginning.bytes).await,

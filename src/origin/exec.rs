@@ -83,8 +83,8 @@ pub struct ExecFiles {
 }
 
 impl ExecFiles {
-    /// Writes `cert.pem` (the leaf), `chain.pem` (leaf and intermediates) and `key.pem`, and fills in `{cert}`,
-    /// `{chain}`, `{key}`, `{dir}` and `{port}` in the arguments, and what else `fills` names (`{name}`, `{lab}`). `port` is where
+    /// Writes `cert.pem` (the leaf), `issuers.pem` (the intermediates), `chain.pem` (both) and `key.pem`, and fills in `{cert}`,
+    /// `{issuers}`, `{chain}`, `{key}`, `{dir}` and `{port}` in the arguments, and what else `fills` names (`{name}`, `{lab}`). `port` is where
     /// the program shall listen on loopback.
     pub fn write(issued: &Issued, argv: &[String], port: u16, fills: &[(&str, String)]) -> Result<Self, ExecError> {
         let program = argv.first().ok_or(ExecError::NoProgram)?;
@@ -95,9 +95,11 @@ impl ExecFiles {
             private_file(&file, text.as_bytes()).map_err(|e| failed(&file, e))?;
             Ok(file.display().to_string())
         };
+        let (leaf, chain) = (issued.leaf_pem(), issued.chain_pem());
         let own = [
-            ("{cert}", put("cert.pem", &issued.leaf_pem())?),
-            ("{chain}", put("chain.pem", &issued.chain_pem())?),
+            ("{cert}", put("cert.pem", &leaf)?),
+            ("{issuers}", put("issuers.pem", chain.strip_prefix(&leaf).unwrap_or_default())?),
+            ("{chain}", put("chain.pem", &chain)?),
             ("{key}", put("key.pem", &issued.key_pem())?),
             ("{dir}", dir.path().display().to_string()),
             ("{port}", port.to_string()),

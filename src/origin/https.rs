@@ -120,7 +120,8 @@ fn config(
     witness: &Witness,
 ) -> Result<ServerConfig, rustls::Error> {
     let versions: &[&rustls::SupportedProtocolVersion] = match only {
-        None => &[&rustls::version::TLS13, &rustls::version::TLS12],
+        // A control leg is spared the old version.
+        None | Some(TlsVersion::Tls10 | TlsVersion::Tls11) => &[&rustls::version::TLS13, &rustls::version::TLS12],
         Some(TlsVersion::Tls12) => &[&rustls::version::TLS12],
         Some(TlsVersion::Tls13) => &[&rustls::version::TLS13],
     };

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::accept::Visit;
-use crate::record::{CloseKind, Side, TlsMeter};
+use crate::record::{CloseKind, Observer, Side, TlsMeter};
 use crate::scenario::Serve;
 use crate::tls::Counts;
 use crate::tls::Ended;
@@ -29,9 +29,16 @@ pub(super) async fn dial_loopback(address: SocketAddr) -> io::Result<TcpStream> 
 
 /// Relays one connection until both sides have closed, or nothing moves for too long.
 pub(super) async fn serve(visit: &Visit, stream: TcpStream) {
+    serve_begun(visit, stream, Vec::new()).await;
+}
+
+/// The same for a connection of which `first` has been read.
+pub(super) async fn serve_begun(visit: &Visit, stream: TcpStream, first: Vec<u8>) {
+    // Whoever has read the hello is heard as the connection's end; what records tell is its word then.
+    let by = if first.is_empty() { Observer::Wire } else { Observer::Origin };
     let meter = Mutex::new(TlsMeter::new());
     match dialled(visit).await {
-        Ok(server) => splice(visit, stream, server, &meter).await,
+        Ok(server) => splice(visit, (stream, first), server, &meter).await,
         Err(error) => {
             visit.witness.note(format!("the server behind {} could not be reached: {error}", visit.destination));
             let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)); // then it is a FIN
@@ -40,7 +47,7 @@ pub(super) async fn serve(visit: &Visit, stream: TcpStream) {
         }
     }
     let meter = meter.into_inner().unwrap_or_else(PoisonError::into_inner);
-    visit.witness.metered(&meter);
+    visit.witness.metered(&meter, by);
     visit.witness.end(Counts::Metered(meter.bytes()));
 }
 
@@ -54,18 +61,21 @@ fn target(visit: &Visit) -> io::Result<SocketAddr> {
     let selected = visit.origins.select(visit.destination, None).map_err(|n| io::Error::other(n.text(visit.destination)))?;
     match &selected.service.serve {
         Serve::Loopback { address } => Ok(*address),
-        Serve::Exec { argv, .. } => visit.origins.programs.get(&visit.destination).copied().ok_or_else(|| {
-            let program = argv.first().map_or("the program", String::as_str);
-            io::Error::new(io::ErrorKind::NotConnected, format!("`{program}` was not started"))
-        }),
+        Serve::Exec { argv, .. } => program(visit, argv.first().map_or("the program", String::as_str)),
+        Serve::Https { tls: Some(only), .. } if only.is_old() => program(visit, "openssl"),
         Serve::Https { .. } | Serve::Dot | Serve::Http { .. } | Serve::Chat { .. } | Serve::Mail { .. } => {
             Err(io::Error::other("not a relayed service"))
         }
     }
 }
 
-async fn splice(visit: &Visit, stream: TcpStream, server: TcpStream, meter: &Mutex<TlsMeter>) {
-    let (client_in, client_out) = tokio::io::split(visit.witness.plain(stream, Vec::new()));
+fn program(visit: &Visit, name: &str) -> io::Result<SocketAddr> {
+    let listens = visit.origins.programs.get(&visit.destination).copied();
+    listens.ok_or_else(|| io::Error::new(io::ErrorKind::NotConnected, format!("`{name}` was not started")))
+}
+
+async fn splice(visit: &Visit, (stream, first): (TcpStream, Vec<u8>), server: TcpStream, meter: &Mutex<TlsMeter>) {
+    let (client_in, client_out) = tokio::io::split(visit.witness.plain(stream, first));
     let (server_in, server_out) = tokio::io::split(server);
     let both = async {
         tokio::try_join!(carry(client_in, server_out, Side::Client, meter), carry(server_in, client_out, Side::Server, meter))

@@ -16,6 +16,8 @@ pub struct TlsMeter {
     up: Lane,
     down: Lane,
     version: Version,
+    /// ServerHello's legacy_version, which says what TLS 1.2 and older came to.
+    legacy_version: u16,
     suite: u16,
 }
 
@@ -76,12 +78,11 @@ impl TlsMeter {
 
     /// What the wire can witness of the handshake: its completion and alerts in the clear. To be emitted before the
     /// half's end.
-    pub fn events(&self, half: Half) -> Vec<Event> {
-        let by = Observer::Wire;
+    pub fn events(&self, half: Half, by: Observer) -> Vec<Event> {
         let mut events = Vec::new();
         if self.is_done() {
             let handshake = Handshake {
-                version: if self.version == Version::Tls13 { "TLS1.3" } else { "TLS1.2" }.to_owned(),
+                version: self.version_word().to_owned(),
                 cipher: format!("{:#06x}", self.suite),
                 group: None,
                 alpn: None,
@@ -97,6 +98,15 @@ impl TlsMeter {
             events.push(Event::Alert { half, by, alert });
         }
         events
+    }
+
+    fn version_word(&self) -> &'static str {
+        match (self.version, self.legacy_version) {
+            (Version::Tls13, _) => "TLS1.3",
+            (_, 0x0301) => "TLS1.0",
+            (_, 0x0302) => "TLS1.1",
+            _ => "TLS1.2",
+        }
     }
 
     /// True if the client sent its Finished. The server's came before it in TLS 1.3; in TLS 1.2 it must have come too.
@@ -154,6 +164,7 @@ impl TlsMeter {
         if self.down.kind != HANDSHAKE || body.first() != Some(&2) {
             return;
         }
+        self.legacy_version = body.get(4..).and_then(|rest| rest.first_chunk()).map_or(0, |octets| u16::from_be_bytes(*octets));
         let after_session = 39 + usize::from(body.get(38).copied().unwrap_or_default());
         let suite = body.get(after_session..).and_then(|rest| rest.first_chunk());
         self.suite = suite.map_or(0, |octets| u16::from_be_bytes(*octets));
@@ -301,7 +312,7 @@ mod tests {
                 assert_eq!((hangs_up.is_done(), hangs_up.bytes().app_up), (true, Some(0)), "{version:?} {piece}");
                 let refuses = metered(version, Does::Refuses, piece);
                 assert_eq!((refuses.is_done(), refuses.bytes().app_up), (false, Some(0)), "{version:?} {piece}");
-                let in_the_clear = refuses.events(Half::Client).iter().any(
+                let in_the_clear = refuses.events(Half::Client, Observer::Wire).iter().any(
                     |e| matches!(e, Event::Alert { alert, .. } if (alert.number, alert.from, alert.name.as_str()) == (48, Side::Client, "unknown_ca")),
                 );
                 assert_ne!(in_the_clear, refuses.refused_in_secret(), "{version:?} {piece}");
@@ -333,7 +344,7 @@ mod tests {
             let bytes = meter.bytes();
             proptest::prop_assert_eq!(bytes.raw_up + bytes.raw_down, sum);
             proptest::prop_assert!(bytes.app_up <= Some(sum) && bytes.app_down <= Some(sum));
-            let _ = meter.events(Half::Client);
+            let _ = meter.events(Half::Client, Observer::Wire);
         }
     }
 }

@@ -3,11 +3,13 @@
 //! A case is a scenario like any other and runs alone too; the table `[case]` says what a suite needs to know besides.
 
 use std::fmt;
+use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::library;
+use super::mail::MailService;
 
 /// What a case is about. One of `must` and `truth` is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,8 +28,8 @@ pub struct Case {
     pub firm: Option<Need>,
     /// With this claim, `accept` is `maybe`.
     pub soft: Option<Need>,
-    /// What the client speaks.
-    pub speaks: Speaks,
+    /// What a client may speak that is run in it.
+    pub speaks: Vec<Speaks>,
 }
 
 /// What a safe client must do.
@@ -78,6 +80,8 @@ pub enum Need {
     Revocation,
     /// The client follows the vendors' block list.
     Blocklist,
+    /// The client takes nothing older than TLS 1.2.
+    ModernTls,
     /// The detector has a control vantage.
     Control,
     /// Only the sealed network shows it.
@@ -91,10 +95,12 @@ pub enum Speaks {
     /// HTTP over TLS.
     #[default]
     Https,
+    /// SMTP with STARTTLS (port 25).
+    Smtp,
+    /// Submission of mail over TLS (port 465).
+    Smtps,
     /// Submission of mail with STARTTLS (port 587).
     Submission,
-    /// Submission of mail over TLS (port 465).
-    Submissions,
     /// IMAP with STARTTLS (port 143).
     Imap,
     /// IMAP over TLS (port 993).
@@ -184,6 +190,7 @@ impl Need {
             Self::Ct => "ct",
             Self::Revocation => "revocation",
             Self::Blocklist => "blocklist",
+            Self::ModernTls => "modern-tls",
             Self::Control => "control",
             Self::Sealed => "sealed",
         }
@@ -191,17 +198,44 @@ impl Need {
 }
 
 impl Speaks {
-    /// The word as written in a scenario.
+    /// All of them.
+    pub const ALL: [Self; 8] =
+        [Self::Https, Self::Smtp, Self::Smtps, Self::Submission, Self::Imap, Self::Imaps, Self::Pop3, Self::Pop3s];
+
+    /// The word as written in a scenario: a mail service's is the service's.
     pub fn as_str(self) -> &'static str {
+        self.mail().map_or("https", MailService::word)
+    }
+
+    /// The mail service that it speaks to, if it is one.
+    pub fn mail(self) -> Option<MailService> {
         match self {
-            Self::Https => "https",
-            Self::Submission => "submission",
-            Self::Submissions => "submissions",
-            Self::Imap => "imap",
-            Self::Imaps => "imaps",
-            Self::Pop3 => "pop3",
-            Self::Pop3s => "pop3s",
+            Self::Https => None,
+            Self::Smtp => Some(MailService::Smtp),
+            Self::Smtps => Some(MailService::Smtps),
+            Self::Submission => Some(MailService::Submission),
+            Self::Imap => Some(MailService::Imap),
+            Self::Imaps => Some(MailService::Imaps),
+            Self::Pop3 => Some(MailService::Pop3),
+            Self::Pop3s => Some(MailService::Pop3s),
         }
+    }
+
+    /// A URL of that host that clients know (RFC 3986; curl's for mail). Submission has no scheme of its own.
+    pub fn url(self, host: &str) -> String {
+        match self {
+            Self::Submission => format!("smtp://{host}:{}/", MailService::Submission.port()),
+            _ => format!("{self}://{host}/"),
+        }
+    }
+}
+
+impl FromStr for Speaks {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        let words = || Self::ALL.map(Self::as_str).join(", ");
+        Self::ALL.into_iter().find(|speaks| speaks.as_str() == word).ok_or_else(|| format!("one of {} is expected", words()))
     }
 }
 
@@ -215,3 +249,19 @@ macro_rules! shown {
 }
 
 shown!(Suite, Must, Truth, Need, Speaks);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_client_speaks_has_a_word_and_a_url() {
+        for speaks in Speaks::ALL {
+            assert_eq!(speaks.as_str().parse(), Ok(speaks));
+            assert_eq!(serde_json::to_value(speaks).ok(), Some(speaks.as_str().into()), "the file's word is the command line's");
+        }
+        assert_eq!(Speaks::Submission.url("a.test"), "smtp://a.test:587/");
+        assert_eq!(Speaks::Imaps.url("a.test"), "imaps://a.test/");
+        assert!("gopher".parse::<Speaks>().is_err_and(|told| told.contains("https, smtp, smtps")));
+    }
+}

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::case::Need;
 use super::diagnostic::{Diagnostics, line_of};
 use super::load::{Loaded, load_both};
 use super::plan::{Check, CheckClient, Expect, Matcher, Phase, Plan, Rule, Serve, Site};
@@ -34,6 +35,7 @@ impl<'a> Page<'a> {
     fn write(mut self) -> String {
         let plan = &self.loaded.plan;
         self.head(plan);
+        self.case(plan);
         self.world(plan);
         for (at, phase) in plan.phases.iter().enumerate() {
             self.phase(phase, at);
@@ -64,6 +66,37 @@ impl<'a> Page<'a> {
         self.row("hops_outside", n.hops_outside, self.from(written.and_then(|n| n.hops_outside.as_ref())));
         self.row("first_segment", n.first == First::Segment, self.from(written.and_then(|n| n.first_segment.as_ref())));
         self.row("ipv6", n.ipv6, self.from(written.and_then(|n| n.ipv6.as_ref())));
+    }
+
+    fn case(&mut self, plan: &Plan) {
+        let written = self.loaded.scenario.case.as_ref().map(At::value);
+        let (Some(case), Some(w)) = (&plan.case, written) else { return };
+        let claims = |needs: &[Need]| needs.iter().map(|need| need.as_str()).collect::<Vec<_>>().join(", ");
+        self.section("case");
+        if let Some(must) = case.must {
+            self.row("must", must, self.from(w.must.as_ref()));
+            self.row(
+                "speaks",
+                case.speaks.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(", "),
+                self.from(w.speaks.as_ref()),
+            );
+        }
+        if let Some(truth) = case.truth {
+            self.row("truth", word(&truth), self.from(w.truth.as_ref()));
+        }
+        self.row("reason", &case.reason, self.from(w.reason.as_ref()));
+        self.row("group", &case.group, self.from(w.group.as_ref()));
+        self.row(
+            "needs",
+            if case.needs.is_empty() { "nothing".to_owned() } else { claims(&case.needs) },
+            self.from(w.needs.as_ref()),
+        );
+        if let Some(firm) = case.firm {
+            self.row("firm", format!("refuse, with the claim `{}`", firm.as_str()), self.from(w.firm.as_ref()));
+        }
+        if let Some(soft) = case.soft {
+            self.row("soft", format!("maybe, with the claim `{}`", soft.as_str()), self.from(w.soft.as_ref()));
+        }
     }
 
     fn world(&mut self, plan: &Plan) {
@@ -279,6 +312,16 @@ mod tests {
         assert!(told.contains("first_segment") && told.contains("# default") && told.contains("# line "), "{told}");
         assert!(told.contains("default: the next phase's beginning"), "{told}");
         assert!(told.contains("sni allo.google.com or 36 others, port 443, trusted origin -> intercept"), "{told}");
+    }
+
+    #[test]
+    fn a_case_says_what_it_asks() {
+        let told = explain("verify/mail-expired", &[]).unwrap();
+        for part in ["\ncase\n", "must", "refuse", "smtp, smtps, submission", "Nobody vouches", "needs", "nothing"] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        assert!(explain("verify/revoked", &[]).unwrap().contains("refuse, with the claim `revocation`"));
+        assert!(explain("score/clean-nothing", &[]).unwrap().contains("truth"));
     }
 
     #[test]

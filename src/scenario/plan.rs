@@ -15,8 +15,9 @@ pub use cert::Cert;
 use super::case::Case;
 use super::detector::Detector;
 use super::mail::MailService;
+use super::tls_version::TlsVersion;
 use super::words::{
-    Action, Direction, First, Messages, OriginTrust, Place, TlsVersion, Transport, Trust, UpstreamFault, Vantage, VerdictKind,
+    Action, Direction, First, Messages, OriginTrust, Place, Transport, Trust, UpstreamFault, Vantage, VerdictKind,
 };
 
 mod world;
@@ -113,6 +114,20 @@ impl Site {
         let changed = !self.cert.is_good() || matches!(self.cert, Cert::Rotated | Cert::Cdn);
         let cert = if changed && !matches!(self.cert, Cert::Files { .. }) { Cert::Good } else { self.cert.clone() };
         Self { cert, ..self.clone() }
+    }
+
+    /// True if a careful client has a reason to refuse it without any box: its certificate, or its version of TLS.
+    pub fn is_faulty(&self) -> bool {
+        !self.cert.is_good() || self.services.iter().any(|service| self.old_tls(service.port).is_some())
+    }
+
+    /// The only version of TLS that its web server speaks there, if it is one that no client should speak any more.
+    pub fn old_tls(&self, port: u16) -> Option<TlsVersion> {
+        let only = self.services.iter().find(|service| service.port == port).and_then(|service| match &service.serve {
+            Serve::Https { tls, .. } => *tls,
+            _ => None,
+        });
+        only.filter(|version| version.is_old())
     }
 
     /// True if `name` is one of its names (case does not matter; `*` stands for one label).

@@ -259,11 +259,11 @@ impl Witness {
     }
 
     /// What record headers told of a relayed connection.
-    pub fn metered(&self, meter: &TlsMeter) {
+    pub fn metered(&self, meter: &TlsMeter, by: Observer) {
         if self.taken_over() {
             return; // its records are those of the box's own half
         }
-        for event in meter.events(self.0.half) {
+        for event in meter.events(self.0.half, by) {
             self.emit(event);
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{CheckResult, Outcome, RunReport};
 use crate::record::{Entry, Event};
-use crate::scenario::{Check, Phase, Plan, Rule, Trust, VerdictKind};
+use crate::scenario::{Check, Phase, Plan, Rule, Site, Trust, VerdictKind};
 
 /// How often each rule fired, by phase.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -172,7 +172,7 @@ fn dead_expectation(check: &Check, plan: &Plan) -> Option<String> {
 }
 
 fn any_bad_site(check: &Check, plan: &Plan) -> bool {
-    check.targets.iter().any(|host| plan.world.named(host).is_none_or(|site| !site.cert.is_good()))
+    check.targets.iter().any(|host| plan.world.named(host).is_none_or(Site::is_faulty))
 }
 
 fn is_skipped(check: &CheckResult) -> bool {

@@ -4,7 +4,7 @@ use super::downgrade::downgrade;
 use super::leg::{Control, resumed};
 use super::reaction::{Hindrance, failed_exchange, hindrance, only_preface, only_the_wire, plaintext, reaction};
 use super::surroundings::Surroundings;
-use super::{LegTruth, Reaction, alert};
+use super::{LegTruth, Reaction, alert, version};
 use crate::record::Connection;
 use crate::scenario::{Trust, VerdictKind};
 
@@ -34,6 +34,8 @@ pub(super) fn standing(connection: &Connection, given: &Circumstances<'_>) -> St
         hindered(connection, &reaction, given)
     } else if let Some(downgraded) = downgrade(connection, given) {
         downgraded
+    } else if let Some(version) = given.around.too_old(connection).filter(|_| connection.hello.is_some()) {
+        version::faced_with(version, connection, given)
     } else if plaintext(connection) {
         in_the_clear(connection, &reaction, given)
     } else if let Some(why) = no_reason_to_accept(connection, given) {

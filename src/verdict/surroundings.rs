@@ -3,12 +3,15 @@
 use std::net::IpAddr;
 
 use crate::record::Connection;
-use crate::scenario::World;
+use crate::scenario::{TlsVersion, World};
 
 /// What a host's addresses are.
 type AddressesOf<'a> = Box<dyn Fn(&str) -> Vec<IpAddr> + 'a>;
 /// What is wrong with the genuine chain of a connection's server, if anything is.
 type FaultOf<'a> = Box<dyn Fn(&Connection) -> Option<String> + 'a>;
+
+/// The only version of TLS that a connection's server speaks, if it is one that no client should.
+type OldOf<'a> = Box<dyn Fn(&Connection) -> Option<TlsVersion> + 'a>;
 
 /// The world around a check, as far as a judge needs it.
 pub struct Surroundings<'a> {
@@ -16,6 +19,7 @@ pub struct Surroundings<'a> {
     pub phase: &'a str,
     addresses: AddressesOf<'a>,
     fault: FaultOf<'a>,
+    old: OldOf<'a>,
 }
 
 impl std::fmt::Debug for Surroundings<'_> {
@@ -27,7 +31,7 @@ impl std::fmt::Debug for Surroundings<'_> {
 impl<'a> Surroundings<'a> {
     /// The surroundings that a scenario's world describes. This is for the test leg: pass the world that it saw.
     pub fn of(world: &'a World, phase: &'a str) -> Self {
-        Self::new(
+        let around = Self::new(
             phase,
             |host| match host.parse() {
                 Ok(literal) => vec![literal],
@@ -38,7 +42,12 @@ impl<'a> Surroundings<'a> {
                 let site = world.site(connection.destination.ip(), name)?;
                 site.cert.fault().map(str::to_owned)
             },
-        )
+        );
+        let old = |connection: &Connection| {
+            let name = connection.hello.as_ref().and_then(|h| h.sni.as_deref()).or(connection.asked.as_deref());
+            world.site(connection.destination.ip(), name)?.old_tls(connection.destination.port())
+        };
+        Self { old: Box::new(old), ..around }
     }
 
     /// Surroundings of the caller's own making: the addresses of a host (empty if it has none), and what is wrong with
@@ -48,7 +57,7 @@ impl<'a> Surroundings<'a> {
         addresses: impl Fn(&str) -> Vec<IpAddr> + 'a,
         fault: impl Fn(&Connection) -> Option<String> + 'a,
     ) -> Self {
-        Self { phase, addresses: Box::new(addresses), fault: Box::new(fault) }
+        Self { phase, addresses: Box::new(addresses), fault: Box::new(fault), old: Box::new(|_| None) }
     }
 
     /// True if the connection is about `host`: by any name that the client gave, or, if it gave none, by its address.
@@ -66,6 +75,11 @@ impl<'a> Surroundings<'a> {
     /// True if the address is one of the host's.
     pub(super) fn is_address_of(&self, address: IpAddr, host: &str) -> bool {
         (self.addresses)(host).contains(&address.to_canonical())
+    }
+
+    /// The only version of TLS that the connection's server speaks, if it is one that no client should.
+    pub(super) fn too_old(&self, connection: &Connection) -> Option<TlsVersion> {
+        (self.old)(connection)
     }
 
     /// Why the client had no reason to accept what the genuine server, or who stood in its place, presented.

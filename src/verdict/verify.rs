@@ -168,7 +168,8 @@ fn told(check: &CheckResult, good: bool) -> Option<Told> {
 
 fn answer(target: &TargetVerdict, test: &LegTruth, control: Option<&LegTruth>, good: bool) -> Answer {
     match (target.verdict, good) {
-        (VerdictKind::Exposed, _) => Answer::Exposed,
+        (VerdictKind::Exposed | VerdictKind::ExposedInClear, _) => Answer::Exposed,
+        (VerdictKind::Untouched, _) if !told_in_the_clear(target, test).is_empty() => Answer::Exposed,
         (VerdictKind::Refused, _) => Answer::Refused,
         (VerdictKind::Untouched, true) if over_tls(target, test) => Answer::Accepted,
         (VerdictKind::HandshakeOnly | VerdictKind::Inconclusive, true) if turned_away(test, control) => Answer::Refused,
@@ -177,10 +178,26 @@ fn answer(target: &TargetVerdict, test: &LegTruth, control: Option<&LegTruth>, g
     }
 }
 
+/// Credentials and messages that went over the path unencrypted: whoever sits there has read them, whatever the server is.
+fn told_in_the_clear(target: &TargetVerdict, test: &LegTruth) -> Vec<String> {
+    let evidence = test.connections.iter().filter(|c| target.evidence.contains(&c.id) && !in_tls(c));
+    evidence.flat_map(in_the_clear).collect()
+}
+
+fn in_the_clear(connection: &Connection) -> Vec<String> {
+    let by_the_box = connection.upgrade.iter().flat_map(|upgrade| upgrade.clear.iter().cloned());
+    let by_the_server = connection.requests.iter().flat_map(|request| request.secrets.iter().cloned());
+    if connection.upgrade.is_some() { by_the_box.collect() } else { by_the_server.collect() }
+}
+
+fn in_tls(connection: &Connection) -> bool {
+    connection.hello.is_some() || connection.client_half.handshake.is_some()
+}
+
 /// True if what was sent was sent in TLS: bytes in the clear accept nobody.
 fn over_tls(target: &TargetVerdict, test: &LegTruth) -> bool {
     let evidence = test.connections.iter().filter(|c| target.evidence.contains(&c.id));
-    evidence.into_iter().any(|c| c.hello.is_some() || c.client_half.handshake.is_some())
+    evidence.into_iter().any(in_tls)
 }
 
 /// True if the client broke off with a genuine server: by an alert of its own, or without a word although it does send data elsewhere.
@@ -244,10 +261,17 @@ fn read(target: &TargetVerdict, test: &LegTruth) -> Vec<String> {
     let evidence = test.connections.iter().filter(|c| target.evidence.contains(&c.id));
     evidence
         .flat_map(|connection| match connection.requests.as_slice() {
+            _ if !in_tls(connection) => in_the_clear(connection),
             [] => vec![unread(connection)],
-            requests => requests.iter().map(|r| request(r, connection)).collect(),
+            requests => telling(requests).map(|r| request(r, connection)).collect(),
         })
         .collect()
+}
+
+/// Of a conversation of many commands, those that give something away; else all.
+fn telling(requests: &[Request]) -> impl Iterator<Item = &Request> {
+    let any = requests.iter().any(|request| !request.secrets.is_empty());
+    requests.iter().filter(move |request| !any || !request.secrets.is_empty() || request.protocol.starts_with('h'))
 }
 
 fn unread(connection: &Connection) -> String {

@@ -69,7 +69,7 @@ fn a_baseline_tells_what_changed() {
     let file = folder.path().join("then.json");
     let file = file.to_str().expect("a path");
     let two = "clean-nothing,forged-blind-unknown-root";
-    score(&["--only", two, "--save", file], &words(&sh("echo intercepted")));
+    score(&["--only", two, "--json", file], &words(&sh("echo intercepted")));
     let (card, _) = score(&["--only", two, "--baseline", file], &words(&sh("echo clean")));
     let names = |kind: &str| card["changes"][kind].as_array().expect("a list")[0]["condition"].clone();
     assert_eq!((names("worse"), names("better")), ("forged-blind-unknown-root".into(), "clean-nothing".into()), "{card:#}");
@@ -86,7 +86,7 @@ fn shards_are_joined_to_the_whole() {
     for shard in ["1/2", "2/2"] {
         let saved = file(&shard.replace('/', "-"));
         score(
-            &["--only", "clean-nothing,forged-blind-unknown-root", "--shard", shard, "--save", &saved],
+            &["--only", "clean-nothing,forged-blind-unknown-root", "--shard", shard, "--json", &saved],
             &words(&sh("echo intercepted")),
         );
     }

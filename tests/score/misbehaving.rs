@@ -46,3 +46,20 @@ fn what_a_detector_leaves_behind_is_ended_and_not_waited_for() {
     });
     assert!(!left, "a child outlived the lab");
 }
+
+/// Whoever installs what he is shown finds nothing wrong any more: a miss, and no other run's business.
+#[test]
+fn who_changes_his_own_trust_store_misses_the_box_and_harms_no_other_run() {
+    if missing("curl") || missing("openssl") {
+        return;
+    }
+    let install = "openssl s_client -connect \"$1\":443 -servername \"$1\" -showcerts </dev/null 2>/dev/null | \
+                   sed -n '/BEGIN CERT/,/END CERT/p' >> \"$SSL_CERT_FILE\"; ";
+    let judge = "curl -sS -o /dev/null \"$0\" 2>/dev/null && echo clean || echo intercepted";
+    let only = "forged-blind-unknown-root,clean-nothing";
+    let (card, _) = score(&["--only", only], &["sh", "-c", &format!("{install}{judge}"), "{url}", "{host}"]);
+    assert_eq!(said(&card, "forged-blind-unknown-root")["answer"], "clean", "{card:#}");
+    assert_eq!(card["figures"]["bits"]["false_negatives"], 1, "{card:#}");
+    let (card, _) = score(&["--only", only], &["sh", "-c", judge, "{url}"]);
+    assert_eq!(said(&card, "forged-blind-unknown-root")["answer"], "intercepted", "what another installed is gone: {card:#}");
+}

@@ -86,6 +86,22 @@ fn a_client_that_trusts_whatever_it_first_sees_is_exposed() {
 }
 
 #[test]
+fn a_client_that_installs_what_it_is_shown_into_its_own_store_is_exposed_and_harms_nobody_else() {
+    if !(there("curl") && there("openssl")) {
+        return;
+    }
+    let hosts = || std::fs::read("/etc/ssl/certs/ca-certificates.crt").ok();
+    let before = hosts();
+    let script = "openssl s_client -connect {host}:443 -servername {host} -showcerts </dev/null 2>/dev/null | \
+                  sed -n '/BEGIN CERT/,/END CERT/p' >> {ca}; curl -sS -o /dev/null {url}";
+    let (report, code) = report(&["--only", "genuine,self-signed,wrong-host"], &sh(script));
+    let answers: Vec<_> = report.cases.iter().map(|case| (case.name.as_str(), case.answer)).collect();
+    let expected = [("genuine", Answer::Accepted), ("self-signed", Answer::Exposed), ("wrong-host", Answer::Refused)];
+    assert_eq!((code, answers.as_slice()), (1, &expected[..]), "every leg has a store of its own, and no other leg sees it");
+    assert!(before == hosts(), "the host's store was written");
+}
+
+#[test]
 fn a_client_that_spoils_the_trust_it_was_given_is_not_taken_for_a_careful_one() {
     if !there("curl") {
         return;

@@ -2,6 +2,7 @@
 
 mod ci;
 mod hostile;
+mod mail;
 mod setups;
 mod suite;
 

@@ -1,7 +1,7 @@
 //! The table `[case]`: one of two questions, and a reason.
 
 use super::Resolver;
-use crate::scenario::case::{Case, Must};
+use crate::scenario::case::{Case, Must, Speaks};
 use crate::scenario::diagnostic::Kind;
 use crate::scenario::written::{At, CaseWritten};
 
@@ -40,6 +40,6 @@ pub(super) fn resolve(r: &mut Resolver<'_>, written: Option<&At<CaseWritten>>) -
         needs: written.needs.as_ref().map(|needs| needs.0.clone()).unwrap_or_default(),
         firm: written.firm.as_ref().map(|firm| *firm.value()),
         soft: written.soft.as_ref().map(|soft| *soft.value()),
-        speaks: written.speaks.as_ref().map(|speaks| *speaks.value()).unwrap_or_default(),
+        speaks: written.speaks.as_ref().map_or_else(|| vec![Speaks::default()], |speaks| speaks.0.clone()),
     })
 }

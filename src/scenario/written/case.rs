@@ -25,6 +25,6 @@ pub struct CaseWritten {
     pub firm: Option<At<Need>>,
     /// With this claim, `must = "accept"` is `maybe`.
     pub soft: Option<At<Need>>,
-    /// What the client speaks. Default: `https`.
-    pub speaks: Option<At<Speaks>>,
+    /// What a client may speak that is run in it; the check's `url` is one example of it. Default: `https`.
+    pub speaks: Option<At<OneOrMany<Speaks>>>,
 }

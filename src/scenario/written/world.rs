@@ -12,7 +12,8 @@ use serde::{Deserialize, Deserializer};
 use super::At;
 use super::values::{OneOrMany, Span};
 use crate::scenario::mail::MailService;
-use crate::scenario::words::{Place, TlsVersion};
+use crate::scenario::tls_version::TlsVersion;
+use crate::scenario::words::Place;
 
 /// A file of `lab/world/`: a part of the genuine Internet.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]

@@ -101,6 +101,9 @@ pub(super) fn settings(report: &VerifyReport) -> String {
 /// A case that is not as it must be, in a paragraph: what was seen, what it means, what to do.
 fn paragraph(case: &VerifyCase) -> Option<String> {
     let mut text = match (case.agrees, case.answer) {
+        (Agreement::No, Answer::Exposed) if case.must == Must::Accept => {
+            format!("Nothing is wrong here: {} This client told it to everybody on the way: it {}.", case.reason, case.signal)
+        }
         (Agreement::No, Answer::Exposed) => {
             format!("A safe client refuses: {} This one did not: it {}.", case.reason, case.signal)
         }

@@ -37,7 +37,7 @@ pub(super) struct Found {
 
 /// The cases of `verify` for what a client speaks.
 fn cases(client: &Client) -> Vec<&'static Found> {
-    VERIFY.iter().filter(|found| Some(found.case.speaks) == client.speaks()).collect()
+    VERIFY.iter().filter(|found| client.speaks().is_some_and(|speaks| found.case.speaks == [speaks])).collect()
 }
 
 /// True if the suite has any for it.

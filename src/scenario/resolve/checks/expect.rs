@@ -1,7 +1,7 @@
 //! Expectations: known words, and nothing that the phase could never fulfil.
 
 use crate::scenario::diagnostic::Kind;
-use crate::scenario::plan::{Cert, CheckClient, Expect, Phase, Plan};
+use crate::scenario::plan::{CheckClient, Expect, Phase, Plan, Site};
 use crate::scenario::resolve::{Resolver, site_of};
 use crate::scenario::suggest;
 use crate::scenario::words::{Action, VerdictKind};
@@ -30,7 +30,7 @@ pub(super) fn resolve(
         let spot = r.spot(written);
         r.collector.report(Kind::Missing, &spot, "an expectation that expects nothing").hint("name a `verdict`, or another key");
     }
-    let faulty = targets.iter().filter_map(|t| site_of(&plan.world, t)).any(|site| is_faulty(&site.cert));
+    let faulty = targets.iter().filter_map(|t| site_of(&plan.world, t)).any(Site::is_faulty);
     let closes = plan.refuses_bad_origins(phase);
     verdicts(r, written, phase, (faulty, closes));
     action(r, written, phase, closes);
@@ -101,10 +101,6 @@ fn exits(r: &mut Resolver<'_>, written: &ExpectWritten, client: &CheckClient) {
             .report(Kind::Contradiction, &spot, "a finding is expected of a client that is no detector")
             .hint("run it as `detector = { run = [...], says = { ... } }`");
     }
-}
-
-fn is_faulty(cert: &Cert) -> bool {
-    !cert.is_good()
 }
 
 /// True if the client cannot do what it would have done, for another reason than a certificate.
