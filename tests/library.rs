@@ -55,6 +55,26 @@ async fn leg_by_leg() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_without_starttls_is_told_from_one_that_stays() {
+    if mitmlab::client::find("curl", None).is_err() {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "curl is not on this machine; .ci/run installs it");
+        return eprintln!("skipped: curl is not on this machine");
+    }
+    let lab = Lab::builder().scenario("mail-starttls-stripped").start().await.expect("the lab starts");
+    let host = "imap.example.org";
+    let curl = |tls: &str| {
+        let client = lab.client(["curl", "-sS", "-o", "/dev/null", tls, "--user", "alice:wonderland", "{url}"]);
+        client.url("imap://imap.example.org/INBOX;MAILINDEX=1").run()
+    };
+    let lax = curl("--ssl").await.expect("it runs");
+    lax.assert_exposed_in_clear(host);
+    curl("--ssl-reqd").await.expect("it runs").assert_refused(host);
+    let told = std::panic::catch_unwind(|| lax.assert_exposed(host).exit()).expect_err("in the clear is another verdict");
+    let told = told.downcast_ref::<String>().expect("a text");
+    assert!(told.contains("expected `exposed` for imap.example.org, saw `exposed-in-clear`"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_missing_program_and_a_missing_phase_are_told() {
     let lab = Lab::builder().scenario("untrusted-root-is-refused").start().await.expect("the lab starts");
     let outcome = lab.client(["no-such-program-here"]).run().await.expect("an outcome");

@@ -105,11 +105,13 @@ mod tests {
         assert_eq!(error, "no program `curl`: searched `/nowhere`\nhint: apt install curl");
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_file_that_is_no_program_is_refused() {
         assert!(find("/etc/passwd", None).unwrap_err().searched.contains("no executable"));
     }
 
+    #[cfg(unix)]
     #[tokio::test]
     async fn a_version_is_asked_and_silence_is_none() {
         let dir = tempfile::tempdir().unwrap();

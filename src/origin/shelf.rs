@@ -120,6 +120,7 @@ mod tests {
         std::fs::create_dir(disk.path().join("bank")).expect("made");
         std::fs::write(disk.path().join("bank/index.html"), "mine").expect("written");
         assert_eq!(find(Some(disk.path()), bank, "/").await.expect("found").bytes, b"mine");
+        #[cfg(unix)]
         std::os::unix::fs::symlink("/etc/passwd", disk.path().join("bank/leak.txt")).expect("linked");
         assert!(find(Some(disk.path()), bank, "/leak.txt").await.is_none());
     }

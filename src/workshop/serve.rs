@@ -37,7 +37,10 @@ impl Listener {
         if ip.is_unspecified() || ip.is_multicast() {
             return Err(format!("rule `one-named-address`: a workshop listens on one address, and `{ip}` stands for several"));
         }
-        let failed = |e: io::Error| format!("listen on {}: {e}", SocketAddr::new(ip, port));
+        let failed = |e: io::Error| {
+            let next = "`--listen` wants an address of this machine, `--port` a port that is free";
+            format!("listen on {}: {e}\nhint: {next}", SocketAddr::new(ip, port))
+        };
         let inner = std::net::TcpListener::bind((ip, port)).map_err(failed)?;
         inner.set_nonblocking(true).map_err(failed)?;
         let address = inner.local_addr().map_err(failed)?;

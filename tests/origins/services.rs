@@ -143,8 +143,11 @@ async fn a_program_serves_behind_a_relay() {
     let issued = pki.issue(&site).expect("issued");
     let files = ExecFiles::write(&issued, &argv, behind.port(), &[]).expect("files");
     let folder = files.dir().to_owned();
-    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&folder).expect("there").permissions());
-    assert_eq!(mode & 0o777, 0o700);
+    #[cfg(unix)]
+    {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&folder).expect("there").permissions());
+        assert_eq!(mode & 0o777, 0o700);
+    }
     let spawn = |argv: &[String], dir: &std::path::Path| {
         Command::new(&argv[0])
             .args(&argv[1..])
