@@ -200,6 +200,14 @@ impl TrustStore {
     }
 }
 
+/// A pin without the prefix that some tools write: `sha256/` (OkHttp) or `sha256//` (curl). A digest may itself begin with a
+/// slash, so its length decides.
+pub fn bare_pin(pin: &str) -> &str {
+    const DIGEST: usize = 44; // 32 octets in base64
+    let bare = pin.len().checked_sub(DIGEST).and_then(|at| pin.split_at_checked(at));
+    bare.filter(|(prefix, _)| ["sha256/", "sha256//"].contains(prefix)).map_or(pin, |(_, digest)| digest)
+}
+
 /// SHA-256 of the certificate's SubjectPublicKeyInfo, base64: the form of pins and of the block list.
 pub fn spki_pin(certificate: &CertificateDer<'_>) -> Result<String, String> {
     let (_, parsed) = x509_parser::parse_x509_certificate(certificate).map_err(|e| e.to_string())?;
@@ -278,6 +286,17 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), TrustError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pin_may_begin_with_a_slash() {
+        let (plain, slash) = ("7oDpGjm0Ue0vHZYyvsu1HVGIOgrbRUjsh0JbmXhHxXU=", "/UzNwWfrCfCUVvIjBFFlZI8OpXMH8LwbgJvmpyUK1og=");
+        for digest in [plain, slash] {
+            for prefix in ["", "sha256/", "sha256//"] {
+                assert_eq!(bare_pin(&format!("{prefix}{digest}")), digest);
+            }
+        }
+        assert_eq!(bare_pin("sha1/abc"), "sha1/abc", "what is no such pin is equal to none");
+    }
 
     #[test]
     fn an_empty_store_holds_a_placeholder_and_is_private() {

@@ -13,7 +13,7 @@ use super::http::{Reply, get};
 use super::tls::{Hello, Secured, secure};
 use super::verify::Manner;
 use super::{Failure, Settings, Url, UrlError};
-use crate::client::trust::spki_pin;
+use crate::client::trust::{bare_pin, spki_pin};
 
 /// What is asked, and how.
 #[derive(Clone, Debug, clap::Args)]
@@ -107,7 +107,7 @@ pub async fn fetch(options: &Options, settings: Settings) -> Result<Answer, Fail
     let secured = timeout(left, handshake(&url, options, settings)).await.map_err(late("connecting"))??;
     let Secured { stream, shown, address, .. } = secured;
     let pin = shown.chain.first().and_then(|leaf| spki_pin(leaf).ok()).unwrap_or_default();
-    if !options.pin.is_empty() && !options.pin.iter().any(|wanted| bare(wanted) == pin) {
+    if !options.pin.is_empty() && !options.pin.iter().any(|wanted| bare_pin(wanted) == pin) {
         hang_up(stream).await;
         return Err(Failure::Pin { seen: pin });
     }
@@ -174,11 +174,6 @@ fn manners(options: &Options, mut settings: Settings) -> (Hello, Manner, Setting
 /// close_notify, then FIN, as a pinned program does that changed its mind.
 async fn hang_up(mut stream: tokio_rustls::client::TlsStream<super::split::Split>) {
     let _ = timeout(Duration::from_secs(1), tokio::io::AsyncWriteExt::shutdown(&mut stream)).await;
-}
-
-/// `sha256//BASE64` (curl) and `sha256/BASE64` (OkHttp) as BASE64.
-fn bare(pin: &str) -> &str {
-    pin.trim_start_matches("sha256").trim_start_matches('/')
 }
 
 fn first_line(reply: &Reply) -> String {

@@ -6,6 +6,7 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
 
 use super::{Failure, Url};
+use crate::client::trust::bare_pin;
 
 /// The surroundings of a probe, as its environment states them.
 #[derive(Clone, Debug, Default)]
@@ -84,7 +85,7 @@ pub(super) fn revocation_lists(path: &std::path::Path) -> Result<Vec<Vec<u8>>, F
 pub(super) fn blocklist(path: &std::path::Path) -> Result<Vec<String>, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|e| Failure::Setting { what: format!("block list `{}`", path.display()), reason: e.to_string() })?;
-    let word = |line: &str| line.split('#').next().map(|w| w.trim().trim_start_matches("sha256/").to_owned());
+    let word = |line: &str| line.split('#').next().map(|w| bare_pin(w.trim()).to_owned());
     Ok(text.lines().filter_map(word).filter(|w| !w.is_empty()).collect())
 }
 

@@ -10,6 +10,7 @@ use x509_parser::extensions::GeneralName;
 
 use super::class::{Standing, judge};
 use super::{Finding, Options, Report, report};
+use crate::client::trust::bare_pin;
 use crate::probe::dial::dial;
 use crate::probe::http;
 use crate::probe::settings::{self, certificates};
@@ -92,8 +93,7 @@ impl Known {
     fn read(url: &Url, options: &Options) -> Result<Self, Failure> {
         let mut pins = options.pins.as_deref().map(|file| settings::pins(file, &url.host)).transpose()?.flatten();
         if !options.pin.is_empty() {
-            pins.get_or_insert_default()
-                .extend(options.pin.iter().map(|pin| pin.trim_start_matches("sha256/").trim_start_matches('/').to_owned()));
+            pins.get_or_insert_default().extend(options.pin.iter().map(|pin| bare_pin(pin).to_owned()));
         }
         Ok(Self {
             reference: options.reference.as_deref().map(certificates).transpose()?,
