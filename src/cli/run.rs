@@ -122,22 +122,26 @@ pub(super) fn report(format: Format, reports: &[RunReport]) -> Result<(), Error>
     print::out(&render(format, reports)?)
 }
 
-/// Reports in one form, one after the other, with a final newline.
+/// Reports in one form, with a final newline. What programs read is one document, however many scenarios there were: JSON is then an array.
 fn render(format: Format, reports: &[RunReport]) -> Result<String, Error> {
     let look = Look { width: width(), colour: colour() };
-    let texts = reports.iter().map(|report| {
-        let text = match format {
-            Format::Text => text::text(report, look),
-            Format::Json => json::json(report).map_err(|e| Error::Bug(e.to_string()))?,
-            Format::Junit => junit::junit(report).map_err(|e| Error::Bug(e.to_string()))?,
-            Format::Tap => tap::tap(report),
-            Format::Markdown => markdown::markdown(report),
-            Format::Html => html::run(report),
-        };
-        Ok(text.trim_end().to_owned() + "\n")
-    });
-    let gap = if format == Format::Text { "\n" } else { "" };
-    Ok(texts.collect::<Result<Vec<_>, Error>>()?.join(gap))
+    let text = match (format, reports) {
+        (Format::Text, _) => each(reports, "\n", |report| text::text(report, look)),
+        (Format::Markdown, _) => each(reports, "", markdown::markdown),
+        (Format::Html, _) => each(reports, "", html::run),
+        (Format::Json, [one]) => json::json(one).map_err(|e| Error::Bug(e.to_string()))?,
+        (Format::Json, _) => {
+            let all = reports.iter().map(json::json).collect::<Result<Vec<_>, _>>().map_err(|e| Error::Bug(e.to_string()))?;
+            format!("[\n{}\n]", all.iter().map(|one| one.trim_end()).collect::<Vec<_>>().join(",\n"))
+        }
+        (Format::Junit, _) => junit::junit(reports).map_err(|e| Error::Bug(e.to_string()))?,
+        (Format::Tap, _) => tap::tap(reports),
+    };
+    Ok(text.trim_end().to_owned() + "\n")
+}
+
+fn each(reports: &[RunReport], gap: &str, form: impl Fn(&RunReport) -> String) -> String {
+    reports.iter().map(|report| form(report).trim_end().to_owned() + "\n").collect::<Vec<_>>().join(gap)
 }
 
 /// Columns of the terminal, or a usual number.

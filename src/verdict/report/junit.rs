@@ -10,21 +10,32 @@ use crate::verdict::explain::explain;
 use crate::verdict::run::only_inconclusive;
 use crate::verdict::{CheckResult, Outcome, RunReport};
 
-/// Writes the report.
-pub fn junit(report: &RunReport) -> Result<String, SerializeError> {
-    let mut xml = Report::new(format!("mitmlab {}", report.scenario));
-    xml.set_time(Duration::from_millis(report.ms));
+/// Writes the report, or several as one document: suites then name their scenario, too.
+pub fn junit(reports: &[RunReport]) -> Result<String, SerializeError> {
+    let mut xml = match reports {
+        [one] => Report::new(format!("mitmlab {}", one.scenario)),
+        _ => Report::new("mitmlab"),
+    };
+    xml.set_time(Duration::from_millis(reports.iter().map(|report| report.ms).sum()));
+    for report in reports {
+        let of = if reports.len() == 1 { String::new() } else { format!("{}: ", report.scenario) };
+        xml.add_test_suites(suites(report, &of));
+    }
+    xml.to_string()
+}
+
+fn suites(report: &RunReport, of: &str) -> Vec<TestSuite> {
     let mut suites: Vec<TestSuite> = Vec::new();
     for check in report.checks.iter().flat_map(CheckResult::with_twin) {
-        let at = suites.iter().position(|s| s.name.as_str() == check.phase).unwrap_or_else(|| {
-            suites.push(TestSuite::new(check.phase.clone()));
+        let name = format!("{of}{}", check.phase);
+        let at = suites.iter().position(|s| s.name.as_str() == name).unwrap_or_else(|| {
+            suites.push(TestSuite::new(name));
             suites.len() - 1
         });
         suites[at].add_test_case(case(check, &report.scenario));
     }
-    suites.extend(of_the_run(report));
-    xml.add_test_suites(suites);
-    xml.to_string()
+    suites.extend(of_the_run(report, of));
+    suites
 }
 
 fn case(check: &CheckResult, scenario: &str) -> TestCase {
@@ -51,14 +62,14 @@ fn case(check: &CheckResult, scenario: &str) -> TestCase {
     case
 }
 
-fn of_the_run(report: &RunReport) -> Option<TestSuite> {
+fn of_the_run(report: &RunReport, of: &str) -> Option<TestSuite> {
     let escapes =
         report.containment.iter().filter(|(_, held)| !held).map(|(statement, _)| format!("containment broken: {statement}"));
     let faults: Vec<String> = report.faults.iter().cloned().chain(escapes).collect();
     if faults.is_empty() {
         return None;
     }
-    let mut suite = TestSuite::new("run");
+    let mut suite = TestSuite::new(format!("{of}run"));
     for fault in faults {
         suite.add_test_case(TestCase::new(fault.clone(), not_passed(NonSuccessKind::Failure, &fault, &fault)));
     }
@@ -84,6 +95,14 @@ mod tests {
 
     #[test]
     fn the_document() {
-        insta::assert_snapshot!(junit(&sample::run()).expect("plain data"));
+        insta::assert_snapshot!(junit(&[sample::run()]).expect("plain data"));
+    }
+
+    #[test]
+    fn several_reports_are_one_document() {
+        let (one, two) =
+            (junit(&[sample::run()]).expect("plain data"), junit(&[sample::run(), sample::run()]).expect("plain data"));
+        assert_eq!((two.matches("<?xml").count(), two.matches("<testsuites ").count()), (1, 1));
+        assert_eq!(two.matches("<testcase ").count(), 2 * one.matches("<testcase ").count());
     }
 }

@@ -1,23 +1,22 @@
 //! TAP version 14 (testanything.org): one test point per check, twins after theirs; faults of the run are points too.
 
-use super::{Counts, client, trust};
+use super::{client, trust};
 use crate::verdict::{CheckResult, Difference, Outcome, RunReport};
 
-/// Writes the report.
-pub fn tap(report: &RunReport) -> String {
-    let broken = report.containment.iter().filter(|(_, held)| !held).map(|(statement, _)| format!("containment: {statement}"));
-    let faults: Vec<String> = report.faults.iter().cloned().chain(broken).collect();
-    let mut out = format!("TAP version 14\n1..{}\n", Counts::of(report).all() + faults.len());
-    let mut number = 0;
-    for check in report.checks.iter().flat_map(CheckResult::with_twin) {
-        number += 1;
-        out += &point(number, check);
+/// Writes the report, or several as one document.
+pub fn tap(reports: &[RunReport]) -> String {
+    let mut points = Vec::new();
+    for report in reports {
+        for check in report.checks.iter().flat_map(CheckResult::with_twin) {
+            points.push(point(points.len() + 1, check));
+        }
+        let broken =
+            report.containment.iter().filter(|(_, held)| !held).map(|(statement, _)| format!("containment: {statement}"));
+        for fault in report.faults.iter().cloned().chain(broken) {
+            points.push(format!("not ok {} - {}\n", points.len() + 1, escaped(&fault)));
+        }
     }
-    for fault in faults {
-        number += 1;
-        out += &format!("not ok {number} - {}\n", escaped(&fault));
-    }
-    out
+    format!("TAP version 14\n1..{}\n{}", points.len(), points.concat())
 }
 
 fn point(number: usize, check: &CheckResult) -> String {
@@ -52,12 +51,20 @@ mod tests {
 
     #[test]
     fn the_document() {
-        insta::assert_snapshot!(tap(&sample::run()));
+        insta::assert_snapshot!(tap(&[sample::run()]));
     }
 
     #[test]
     fn a_name_cannot_forge_a_directive() {
         let run = sample::run_of(vec![CheckResult::skipped("odd # TODO\nname", "always", "no client")]);
-        assert!(tap(&run).contains("ok 1 - odd \\# TODO name # SKIP no client\n"));
+        assert!(tap(&[run]).contains("ok 1 - odd \\# TODO name # SKIP no client\n"));
+    }
+
+    #[test]
+    fn several_reports_are_one_document() {
+        let (one, two) = (tap(&[sample::run()]), tap(&[sample::run(), sample::run()]));
+        let points = |text: &str| text.lines().filter(|line| line.starts_with("ok ") || line.starts_with("not ok ")).count();
+        assert_eq!((points(&two), two.matches("TAP version").count()), (2 * points(&one), 1));
+        assert!(two.contains(&format!("\n1..{}\n", points(&two))));
     }
 }
